@@ -1,0 +1,223 @@
+import { FairleadError, InvalidInstanceError, show } from './errors.js';
+import type { DiscoveryAdapter, DiscoveryFault, Instance, Locality, Snapshot } from './types.js';
+import { checkFunction, checkMs, checkString, isObject } from './validate.js';
+
+/**
+ * Validates one emitted instance and fills in the defaults.
+ *
+ * @param path where it stands, for the error: `instances[3]`.
+ * @throws {InvalidInstanceError} naming the field, its range and the value.
+ */
+export function toInstance(spec: unknown, path: string): Instance {
+  if (!isObject(spec)) throw new InvalidInstanceError(path, 'an object with host and port', spec);
+  const at = (field: string): string => `${path}.${field}`;
+
+  const host = readString(at('host'), spec['host']);
+  if (/[\s/@?#[\]]/.test(host)) {
+    throw new InvalidInstanceError(at('host'), 'a host name or IP address without brackets', host);
+  }
+  const port = spec['port'];
+  if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new InvalidInstanceError(at('port'), 'an integer from 1 to 65535', port);
+  }
+  const weight = spec['weight'] ?? 1;
+  if (typeof weight !== 'number' || !Number.isFinite(weight) || weight < 0) {
+    throw new InvalidInstanceError(at('weight'), 'a finite number >= 0', weight);
+  }
+  const priority = spec['priority'] ?? 0;
+  if (typeof priority !== 'number' || !Number.isSafeInteger(priority) || priority < 0) {
+    throw new InvalidInstanceError(at('priority'), 'an integer >= 0', priority);
+  }
+  const protocol = readString(at('protocol'), spec['protocol'] ?? 'http');
+  if (!/^[a-z][a-z0-9+.-]*$/i.test(protocol)) {
+    throw new InvalidInstanceError(at('protocol'), 'a URL scheme such as "http"', protocol);
+  }
+  const authority = host.includes(':') ? `[${host}]:${String(port)}` : `${host}:${String(port)}`;
+  return Object.freeze({
+    id: readString(at('id'), spec['id'] ?? authority),
+    host,
+    port,
+    protocol,
+    weight,
+    priority,
+    locality: readLocality(at('locality'), spec['locality']),
+    tags: readTags(at('tags'), spec['tags']),
+    metadata: readMetadata(at('metadata'), spec['metadata']),
+    url: `${protocol}://${authority}`,
+  });
+}
+
+function readString(field: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '') return value;
+  throw new InvalidInstanceError(field, 'a non-empty string', value);
+}
+
+const NOWHERE: Locality = Object.freeze({});
+const NO_TAGS: readonly string[] = Object.freeze([]);
+const NO_METADATA: Readonly<Record<string, string>> = Object.freeze({});
+
+function readLocality(field: string, value: unknown): Locality {
+  if (value === undefined) return NOWHERE;
+  if (!isObject(value)) throw new InvalidInstanceError(field, 'an object', value);
+  const locality: { region?: string; zone?: string } = {};
+  for (const key of ['region', 'zone'] as const) {
+    if (value[key] !== undefined) locality[key] = readString(`${field}.${key}`, value[key]);
+  }
+  return Object.freeze(locality);
+}
+
+function readTags(field: string, value: unknown): readonly string[] {
+  if (value === undefined) return NO_TAGS;
+  if (!Array.isArray(value) || !value.every((tag) => typeof tag === 'string')) {
+    throw new InvalidInstanceError(field, 'an array of strings', value);
+  }
+  return Object.freeze([...value]);
+}
+
+function readMetadata(field: string, value: unknown): Readonly<Record<string, string>> {
+  if (value === undefined) return NO_METADATA;
+  if (!isObject(value)) throw new InvalidInstanceError(field, 'an object of strings', value);
+  for (const [key, text] of Object.entries(value)) {
+    if (typeof text !== 'string') {
+      throw new InvalidInstanceError(`${field}.${key}`, 'a string', text);
+    }
+  }
+  return Object.freeze({ ...(value as Record<string, string>) });
+}
+
+/**
+ * Reads one emitted snapshot tolerantly: a bad or repeated entry is reported and dropped, never the list.
+ *
+ * @returns the instances by id, in emitted order, or `'not-found'`.
+ * @throws {FairleadError} `ERR_FAIRLEAD_DISCOVERY` when it is no snapshot at all, or no entry of it is usable.
+ */
+export function readSnapshot(
+  snapshot: unknown,
+  report: (fault: DiscoveryFault) => void,
+): ReadonlyMap<string, Instance> | 'not-found' {
+  if (isObject(snapshot) && snapshot['kind'] === 'not-found') return 'not-found';
+  if (
+    !isObject(snapshot) ||
+    snapshot['kind'] !== 'instances' ||
+    !Array.isArray(snapshot['instances'])
+  ) {
+    throw new FairleadError(
+      'ERR_FAIRLEAD_DISCOVERY',
+      `A snapshot must be { kind: "instances", instances: [...] } or { kind: "not-found" }; got ${describe(snapshot)}.`,
+    );
+  }
+  const specs: readonly unknown[] = snapshot['instances'];
+  const instances = new Map<string, Instance>();
+  let firstBad: unknown;
+  specs.forEach((spec, index) => {
+    try {
+      const instance = toInstance(spec, `instances[${String(index)}]`);
+      if (instances.has(instance.id)) {
+        throw new InvalidInstanceError(
+          `instances[${String(index)}].id`,
+          'unique in its snapshot',
+          instance.id,
+        );
+      }
+      instances.set(instance.id, instance);
+    } catch (error) {
+      if (!(error instanceof InvalidInstanceError)) throw error;
+      firstBad ??= error;
+      report({ message: error.message, field: error.field, value: error.value, cause: error });
+    }
+  });
+  if (specs.length > 0 && instances.size === 0) {
+    throw new FairleadError(
+      'ERR_FAIRLEAD_DISCOVERY',
+      `None of the ${String(specs.length)} instances of the snapshot is usable.`,
+      { cause: firstBad },
+    );
+  }
+  return instances;
+}
+
+function describe(snapshot: unknown): string {
+  return isObject(snapshot) && 'kind' in snapshot
+    ? `an object of kind ${show(snapshot['kind'])}`
+    : show(snapshot);
+}
+
+/**
+ * An adapter from a function that fetches the whole list once. It is asked again `intervalMs` after each
+ * answer, or at once when the client wants fresh data. A rejection means "broken for now".
+ *
+ * @param options.intervalMs pause between reads in ms. Default 10,000.
+ */
+export function poll(
+  name: string,
+  fetchOnce: (service: string, context: { readonly signal: AbortSignal }) => Promise<Snapshot>,
+  options: { readonly intervalMs?: number } = {},
+): DiscoveryAdapter {
+  checkString('name', name);
+  checkFunction('fetchOnce', fetchOnce);
+  const intervalMs = checkMs('intervalMs', options.intervalMs ?? 10_000);
+  return {
+    name,
+    async *watch(service, context) {
+      for (;;) {
+        yield await fetchOnce(service, { signal: context.signal });
+        await context.sleep(intervalMs);
+      }
+    },
+  };
+}
+
+/**
+ * An adapter from a source that calls back. `subscribe` starts listening and returns how to stop; it hands
+ * each full snapshot to `emit` and a breakdown to `fail`. Snapshots that arrive faster than they are read
+ * replace each other: only the newest counts.
+ */
+export function fromEmitter(
+  name: string,
+  subscribe: (
+    service: string,
+    sink: { emit(snapshot: Snapshot): void; fail(error: unknown): void },
+  ) => () => void,
+): DiscoveryAdapter {
+  checkString('name', name);
+  checkFunction('subscribe', subscribe);
+  return {
+    name,
+    async *watch(service, { signal }) {
+      let newest: Snapshot | undefined;
+      let failure: { readonly error: unknown } | undefined;
+      let wake: () => void = () => undefined;
+      const stop = subscribe(service, {
+        emit: (snapshot) => {
+          newest = snapshot;
+          wake();
+        },
+        fail: (error) => {
+          failure = { error };
+          wake();
+        },
+      });
+      const onAbort = (): void => {
+        wake();
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      try {
+        while (!signal.aborted) {
+          if (failure !== undefined) throw failure.error;
+          if (newest !== undefined) {
+            const snapshot = newest;
+            newest = undefined;
+            yield snapshot;
+            continue;
+          }
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      } finally {
+        signal.removeEventListener('abort', onAbort);
+        stop();
+      }
+    },
+  };
+}

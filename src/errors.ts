@@ -1,0 +1,88 @@
+import type { AttemptRecord } from './types.js';
+
+export type ErrorCode =
+  | 'ERR_FAIRLEAD_INVALID_OPTION'
+  | 'ERR_FAIRLEAD_INVALID_INSTANCE'
+  | 'ERR_FAIRLEAD_NOT_READY'
+  | 'ERR_FAIRLEAD_SERVICE_NOT_FOUND'
+  | 'ERR_FAIRLEAD_NO_INSTANCES'
+  | 'ERR_FAIRLEAD_ATTEMPT_TIMEOUT'
+  | 'ERR_FAIRLEAD_DEADLINE_EXCEEDED'
+  | 'ERR_FAIRLEAD_DISCOVERY'
+  | 'ERR_FAIRLEAD_MISSING_DEPENDENCY'
+  | 'ERR_FAIRLEAD_CLOSED';
+
+const BRAND = Symbol.for('fairlead.error');
+
+export interface FairleadErrorDetails {
+  readonly cause?: unknown;
+  readonly attempts?: readonly AttemptRecord[];
+}
+
+/**
+ * Base of every error Fairlead makes. Use {@link isFairleadError} rather than `instanceof`:
+ * the ESM and the CommonJS build each hold a class of their own.
+ */
+export class FairleadError extends Error {
+  override readonly name: string = 'FairleadError';
+  readonly code: ErrorCode;
+  /** The sends of the call, oldest first; empty when nothing was sent. */
+  readonly attempts: readonly AttemptRecord[];
+
+  constructor(code: ErrorCode, message: string, details: FairleadErrorDetails = {}) {
+    super(message, 'cause' in details ? { cause: details.cause } : undefined);
+    this.code = code;
+    this.attempts = details.attempts ?? [];
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+}
+
+/** An option the caller gave is out of its range: `option` is its path, `value` what was given. */
+export class InvalidOptionError extends FairleadError {
+  override readonly name = 'InvalidOptionError';
+  readonly option: string;
+  readonly value: unknown;
+
+  constructor(option: string, expected: string, value: unknown) {
+    super(
+      'ERR_FAIRLEAD_INVALID_OPTION',
+      `Option "${option}" must be ${expected}; got ${show(value)}.`,
+    );
+    this.option = option;
+    this.value = value;
+  }
+}
+
+/** An instance a source emitted is malformed: `field` says where, `value` what was found. */
+export class InvalidInstanceError extends FairleadError {
+  override readonly name = 'InvalidInstanceError';
+  readonly field: string;
+  readonly value: unknown;
+
+  constructor(field: string, expected: string, value: unknown) {
+    super(
+      'ERR_FAIRLEAD_INVALID_INSTANCE',
+      `Instance field "${field}" must be ${expected}; got ${show(value)}.`,
+    );
+    this.field = field;
+    this.value = value;
+  }
+}
+
+/** True for every Fairlead error, whichever build of the package made it. */
+export function isFairleadError(error: unknown): error is FairleadError {
+  return typeof error === 'object' && error !== null && BRAND in error;
+}
+
+/** A value as a message shows it: short, quoted, never throwing. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(truncate(value));
+  if (typeof value === 'function') return 'a function';
+  if (typeof value !== 'object' || value === null) return String(value);
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty array' : 'an array';
+  return 'an object';
+}
+
+function truncate(text: string): string {
+  return text.length <= 80 ? text : `${text.slice(0, 77)}...`;
+}

@@ -1,0 +1,4 @@
+/** `fairlead/testing`: what a test of an adapter, a policy or a client needs. */
+export { ManualClock, settle } from './testing/manual-clock.js';
+export { memoryAdapter, type MemoryAdapter } from './testing/memory-adapter.js';
+export { seededRng } from './testing/seeded-rng.js';

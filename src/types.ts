@@ -1,0 +1,215 @@
+/** Every shared noun and interface of Fairlead. Types only: this file emits no code. */
+
+/** What a discovery adapter emits for one instance: `host` and `port`, all else optional. */
+export interface InstanceSpec {
+  /** Host name or IP address. IPv6 is given without brackets. */
+  readonly host: string;
+  /** TCP port, 1 to 65535. */
+  readonly port: number;
+  /** Stable identity across snapshots. Default: `host:port`. */
+  readonly id?: string | undefined;
+  /** URL scheme of the instance. Default: `'http'`. */
+  readonly protocol?: 'http' | 'https' | (string & {}) | undefined;
+  /** Relative capacity, finite and >= 0. Default 1; 0 means draining: no new calls. */
+  readonly weight?: number | undefined;
+  /** Failover order, an integer >= 0, 0 first. Default 0. */
+  readonly priority?: number | undefined;
+  readonly locality?: Locality | undefined;
+  readonly tags?: readonly string[] | undefined;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+}
+
+export interface Locality {
+  readonly region?: string | undefined;
+  readonly zone?: string | undefined;
+}
+
+/** One process that serves: a validated {@link InstanceSpec} with its defaults filled in. Frozen. */
+export interface Instance {
+  readonly id: string;
+  readonly host: string;
+  readonly port: number;
+  readonly protocol: string;
+  readonly weight: number;
+  readonly priority: number;
+  readonly locality: Locality;
+  readonly tags: readonly string[];
+  readonly metadata: Readonly<Record<string, string>>;
+  /** `protocol://host:port`, IPv6 in brackets, no trailing slash. */
+  readonly url: string;
+}
+
+/** The full current list of one service, as its source sees it. */
+export type Snapshot =
+  | {
+      readonly kind: 'instances';
+      readonly instances: readonly InstanceSpec[];
+      /** Opaque version of the source (an index, an etag), for people who debug. */
+      readonly version?: string | undefined;
+    }
+  /** The source knows no such service. Differs from an empty list. */
+  | { readonly kind: 'not-found' };
+
+/** A source of instances. One method; backoff, caching and cancellation are the core's work. */
+export interface DiscoveryAdapter {
+  readonly name: string;
+  /**
+   * Yields full snapshots until `context.signal` aborts. Throwing means "broken for now": the last good
+   * snapshot is kept and `watch` is called again after a jittered backoff. Returning before an abort
+   * counts as throwing.
+   */
+  watch(service: string, context: WatchContext): AsyncIterable<Snapshot>;
+}
+
+export interface WatchContext {
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  /** Resolves after `ms`, or early when fresh data is wanted; rejects with the signal's reason on abort. */
+  sleep(ms: number): Promise<void>;
+  /** Reports a fault that was tolerated (a bad entry, a failed read). Emitted as `discovery.fault`. */
+  report(fault: DiscoveryFault): void;
+}
+
+/** Something wrong at the source that did not cost the list. `field` and `value` where one entry is to blame. */
+export interface DiscoveryFault {
+  readonly message: string;
+  readonly field?: string | undefined;
+  readonly value?: unknown;
+  readonly cause?: unknown;
+}
+
+/** How an attempt ended, for the instance: only `failure` and `overload` blame it; `ignored` changes nothing. */
+export type Outcome = 'success' | 'failure' | 'overload' | 'ignored';
+
+/**
+ * The answer of `classify` to its two questions.
+ *
+ * `retry`: `'never'`; `'if-idempotent'` (the instance may have acted on it); `'always'` (provably unsent).
+ */
+export interface Verdict {
+  readonly outcome: Outcome;
+  readonly retry: 'never' | 'if-idempotent' | 'always';
+  /** The source asked for at least this pause, in ms (Retry-After). */
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** What `classify` is given: how the function of one attempt settled. */
+export type Settled =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly error: unknown };
+
+/** Judges one settled attempt. `undefined` leaves the judgement to the built-in rules. */
+export type Classify = (settled: Settled) => Verdict | undefined;
+
+/** Passive-removal state of one instance. Written by the breaker, read by `isAvailable` alone. */
+export type BreakerState =
+  | { readonly kind: 'closed' }
+  /** No calls until `untilMs` (clock time). */
+  | { readonly kind: 'open'; readonly untilMs: number }
+  /** One attempt at a time may try; `probing` while it is out. */
+  | { readonly kind: 'half-open'; readonly probing: boolean };
+
+/** The live record of one instance, as pickers, loads and stages see it. It survives snapshot updates. */
+export interface InstanceRecord {
+  readonly instance: Instance;
+  /** Attempts in flight. */
+  readonly pending: number;
+  /** Latency estimate in ms at `ewmaAtMs`; 0 until something was measured. */
+  readonly ewmaMs: number;
+  readonly ewmaAtMs: number;
+  /** Outcomes seen that count (success, failure, overload). */
+  readonly measured: number;
+  /** Share of good outcomes, 0 to 1, averaged over about the last 10. */
+  readonly successRatio: number;
+  readonly breaker: BreakerState;
+}
+
+/** An instance with its live record, still eligible. */
+export interface Candidate {
+  readonly instance: Instance;
+  readonly state: InstanceRecord;
+}
+
+/** What a picker is told of the call it picks for. */
+export interface CallContext {
+  /** Clock reading of this pick. */
+  readonly nowMs: number;
+  /** Ids of the instances this call has already tried. */
+  readonly excluded: ReadonlySet<string>;
+  /** Key for consistent hashing, when the caller gave one. */
+  readonly hashKey: string | undefined;
+}
+
+/** A chooser over a fixed candidate list. Keeps positions, never candidates of another list. */
+export interface Picker {
+  /** A candidate that is not excluded, or `undefined` when none is left. */
+  pick(context: CallContext): Candidate | undefined;
+}
+
+/** A configured algorithm. */
+export interface Policy {
+  readonly name: string;
+  /** The load metric whose observations the instances keep. Default: Peak EWMA over 10 s. */
+  readonly load?: Load | undefined;
+  /** Builds a picker. `previous` is what this policy built for the list before, so that positions survive. */
+  build(candidates: readonly Candidate[], env: Env, previous?: Picker): Picker;
+}
+
+/** The cost of a candidate; less is better. */
+export interface Load {
+  readonly name: string;
+  of(state: InstanceRecord, nowMs: number): number;
+  /** The latency estimate after a measured attempt of `elapsedMs`. Default: Peak EWMA over 10 s. */
+  observe?(state: InstanceRecord, elapsedMs: number, outcome: Outcome, nowMs: number): number;
+}
+
+/** A pure step that narrows the candidate list. */
+export interface Stage {
+  readonly name: string;
+  apply(candidates: readonly Candidate[], context: StageContext): readonly Candidate[];
+}
+
+export interface StageContext {
+  readonly nowMs: number;
+  /** The list stays right until `atMs` at the latest; the earliest wish wins. */
+  expireAt(atMs: number): void;
+  /** Records that the stage could not hold its rule and let more through (panic), with the reason. */
+  panic(reason: string): void;
+}
+
+/** Monotonic time in ms, and timers. The only clock of the library. */
+export interface Clock {
+  now(): number;
+  /** Resolves after `ms`; rejects with `signal.reason` on abort. Keeps the process alive. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Calls `fn` once after `ms`. Keeps the process alive unless `unref` is called. */
+  setTimer(ms: number, fn: () => void): Timer;
+}
+
+export interface Timer {
+  cancel(): void;
+  /** Lets the process exit while this timer is pending. */
+  unref(): void;
+}
+
+export interface Rng {
+  /** Uniform in [0, 1). */
+  next(): number;
+}
+
+export interface Env {
+  readonly clock: Clock;
+  readonly rng: Rng;
+}
+
+/** One send to one instance, as the record on a final error or in an event shows it. */
+export interface AttemptRecord {
+  /** From 1. */
+  readonly attempt: number;
+  readonly instanceId: string;
+  readonly durationMs: number;
+  readonly outcome: Outcome;
+  /** Code or message of the error; absent on success. */
+  readonly error?: string | undefined;
+}

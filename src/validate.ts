@@ -1,0 +1,74 @@
+import { InvalidOptionError } from './errors.js';
+
+/** Checks of single option values. Each returns the value, or throws an error that names option, range and value. */
+
+export function checkNumber(
+  option: string,
+  value: unknown,
+  range: { min: number; max?: number; integer?: boolean; exclusiveMin?: boolean; unit?: string },
+): number {
+  const { min, max = Infinity, integer = false, exclusiveMin = false } = range;
+  const inRange =
+    typeof value === 'number' &&
+    Number.isFinite(value) &&
+    (exclusiveMin ? value > min : value >= min) &&
+    value <= max &&
+    (!integer || Number.isInteger(value));
+  if (inRange) return value;
+  const kind = integer ? 'an integer' : 'a finite number';
+  const unit = range.unit === undefined ? '' : ` of ${range.unit}`;
+  const upper = max === Infinity ? '' : ` and <= ${String(max)}`;
+  throw new InvalidOptionError(
+    option,
+    `${kind}${unit} ${exclusiveMin ? '>' : '>='} ${String(min)}${upper}`,
+    value,
+  );
+}
+
+/** A duration: finite, > 0, and short enough for Node's timers (24.8 days). */
+export function checkMs(option: string, value: unknown): number {
+  return checkNumber(option, value, {
+    min: 0,
+    exclusiveMin: true,
+    max: 2_147_483_647,
+    unit: 'milliseconds',
+  });
+}
+
+export function checkRatio(option: string, value: unknown): number {
+  return checkNumber(option, value, { min: 0, max: 1 });
+}
+
+export function checkString(option: string, value: unknown): string {
+  if (typeof value === 'string' && value !== '') return value;
+  throw new InvalidOptionError(option, 'a non-empty string', value);
+}
+
+export function checkBoolean(option: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new InvalidOptionError(option, 'true or false', value);
+}
+
+export function checkFunction<F>(option: string, value: F): F {
+  if (typeof value === 'function') return value;
+  throw new InvalidOptionError(option, 'a function', value);
+}
+
+/** A plain object that has no other keys than `known`. `option` is its path, empty for the outermost. */
+export function checkKeys(
+  option: string,
+  value: unknown,
+  known: readonly string[],
+): Record<string, unknown> {
+  if (!isObject(value)) throw new InvalidOptionError(option || 'options', 'an object', value);
+  for (const key of Object.keys(value)) {
+    if (known.includes(key)) continue;
+    const path = option === '' ? key : `${option}.${key}`;
+    throw new InvalidOptionError(path, `absent; known options: ${known.join(', ')}`, value[key]);
+  }
+  return value;
+}
+
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
