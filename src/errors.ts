@@ -74,6 +74,14 @@ export function isFairleadError(error: unknown): error is FairleadError {
   return typeof error === 'object' && error !== null && BRAND in error;
 }
 
+/** The sends behind an error that `call`, a wrapped axios or a wrapped fetch rejected with, oldest first. */
+export function attemptsOf(error: unknown): readonly AttemptRecord[] {
+  if (isFairleadError(error)) return error.attempts;
+  const details = (error as { fairlead?: { attempts?: readonly AttemptRecord[] } } | null | undefined)
+    ?.fairlead;
+  return details?.attempts ?? [];
+}
+
 /** A value as a message shows it: short, quoted, never throwing. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(truncate(value));

@@ -1,0 +1,36 @@
+import type { Instance } from './types.js';
+
+/** What the function of a call is given, once per attempt. */
+export interface AttemptContext {
+  readonly instance: Instance;
+  /** Number of this attempt within its call, from 1. */
+  readonly attempt: number;
+  /** Aborts when the attempt or the call times out, or the caller cancels. Costs nothing until it is read. */
+  readonly signal: AbortSignal;
+}
+
+export type CallFunction<T> = (context: AttemptContext) => Promise<T> | T;
+
+/** An attempt under way. Its signal is made when first read: reading one costs more than all the rest of a call. */
+export class Attempt implements AttemptContext {
+  #controller: AbortController | undefined;
+  #aborted: { readonly reason: unknown } | undefined;
+
+  constructor(
+    readonly instance: Instance,
+    readonly attempt: number,
+  ) {}
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#aborted !== undefined) this.#controller.abort(this.#aborted.reason);
+    }
+    return this.#controller.signal;
+  }
+
+  abort(reason: unknown): void {
+    this.#aborted = { reason };
+    this.#controller?.abort(reason);
+  }
+}

@@ -1,0 +1,85 @@
+import { channel, type Channel } from 'node:diagnostics_channel';
+import { EventEmitter } from 'node:events';
+import type { AttemptRecord, DiscoveryFault } from './types.js';
+
+/** Every event of a client, with what its listeners are given. */
+export interface FairleadEvents {
+  /** The list of instances changed. */
+  'instances.changed': {
+    readonly service: string;
+    readonly size: number;
+    readonly added: readonly string[];
+    readonly removed: readonly string[];
+    readonly updated: readonly string[];
+  };
+  /** The source's list emptied or shrank by more than half; what vanished is kept for `graceMs`. */
+  'instances.held': {
+    readonly service: string;
+    readonly kept: number;
+    readonly reported: number;
+    readonly graceMs: number;
+  };
+  /** The source is broken for now, or emitted something unusable. The list is not touched. */
+  'discovery.fault': DiscoveryFault & { readonly service: string; readonly adapter: string };
+  'breaker.opened': {
+    readonly service: string;
+    readonly instanceId: string;
+    readonly openMs: number;
+  };
+  'breaker.half-opened': { readonly service: string; readonly instanceId: string };
+  'breaker.closed': { readonly service: string; readonly instanceId: string };
+  'attempt.ended': AttemptRecord & { readonly service: string };
+}
+
+export type EventName = keyof FairleadEvents;
+export type Listener<Name extends EventName> = (event: FairleadEvents[Name]) => void;
+
+/**
+ * Hands events to listeners and to `node:diagnostics_channel` (`fairlead:` and the event's name). On a hot
+ * path ask {@link Events.hears} first, so that an event is built only for somebody.
+ */
+export class Events {
+  readonly #emitter = new EventEmitter();
+  readonly #channels = new Map<EventName, Channel>();
+
+  constructor() {
+    this.#emitter.setMaxListeners(0);
+  }
+
+  /** @returns the function that takes the listener away again. */
+  on<Name extends EventName>(name: Name, listener: Listener<Name>): () => void {
+    this.#emitter.on(name, listener);
+    return () => {
+      this.#emitter.off(name, listener);
+    };
+  }
+
+  hears(name: EventName): boolean {
+    return this.#emitter.listenerCount(name) > 0 || this.#channel(name).hasSubscribers;
+  }
+
+  emit<Name extends EventName>(name: Name, event: FairleadEvents[Name]): void {
+    this.#channel(name).publish(event);
+    try {
+      this.#emitter.emit(name, event);
+    } catch (error) {
+      // A listener's fault is the application's, not the call's: surface it as uncaught, outside the call.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+
+  removeAll(): void {
+    this.#emitter.removeAllListeners();
+  }
+
+  #channel(name: EventName): Channel {
+    let found = this.#channels.get(name);
+    if (found === undefined) {
+      found = channel(`fairlead:${name}`);
+      this.#channels.set(name, found);
+    }
+    return found;
+  }
+}

@@ -1,0 +1,272 @@
+import { Attempt, type CallFunction } from './attempt.js';
+import { FairleadError } from './errors.js';
+import type { Events } from './events.js';
+import type { InstanceSet } from './instance-set.js';
+import type { Lease } from './instance-state.js';
+import type { CallOptions, ResolvedOptions } from './options.js';
+import { classify } from './resilience/classify.js';
+import { backoffMs, type Pause, retryLoop } from './resilience/retry.js';
+import type { Selection } from './selection.js';
+import type { AttemptRecord, CallContext, Env, Settled, Verdict } from './types.js';
+
+/** What a call needs of its client. */
+export interface CallDeps {
+  readonly options: ResolvedOptions;
+  readonly set: InstanceSet;
+  readonly selection: Selection;
+  readonly env: Env;
+  readonly events: Events;
+}
+
+/** How an attempt ended, and what follows from it. */
+interface AttemptEnd {
+  readonly settled: Settled;
+  readonly verdict: Verdict;
+}
+
+/** Ended by us or by the caller: blames nobody and ends the call. */
+const FINAL: Verdict = { outcome: 'ignored', retry: 'never' };
+const TIMED_OUT: Verdict = { outcome: 'failure', retry: 'if-idempotent' };
+
+const NOTHING_TRIED: ReadonlySet<string> = new Set();
+
+/** Runs one call: deadline, attempts, pick, send, outcome. Rejects with the error of the last attempt. */
+export function execute<T>(
+  fn: CallFunction<T>,
+  options: CallOptions,
+  deps: CallDeps,
+): Promise<T> {
+  return new Call(fn, options, deps).run();
+}
+
+class Call<T> implements CallContext {
+  nowMs: number;
+  excluded: ReadonlySet<string> = NOTHING_TRIED;
+  readonly hashKey: string | undefined;
+  readonly #deadlineMs: number;
+  readonly #timeoutMs: number;
+  readonly #attemptTimeoutMs: number;
+  /** Whether an attempt that the instance may have acted on can be made again. */
+  readonly #repeatable: boolean;
+  readonly #records: AttemptRecord[] = [];
+  #attempts = 0;
+  #lastError: unknown;
+  /** Ends the attempt under way, if there is one. */
+  #cancelAttempt: ((reason: unknown) => void) | undefined;
+
+  constructor(
+    private readonly fn: CallFunction<T>,
+    private readonly options: CallOptions,
+    private readonly deps: CallDeps,
+  ) {
+    const { timeoutMs, attemptTimeoutMs, maxAttempts } = deps.options;
+    this.nowMs = deps.env.clock.now();
+    this.hashKey = options.hashKey;
+    this.#repeatable = options.idempotent === true && options.replayable !== false;
+    this.#timeoutMs = options.timeoutMs ?? timeoutMs;
+    this.#deadlineMs = this.nowMs + this.#timeoutMs;
+    this.#attemptTimeoutMs =
+      options.attemptTimeoutMs ??
+      attemptTimeoutMs ??
+      (this.#repeatable ? this.#timeoutMs / maxAttempts : this.#timeoutMs);
+  }
+
+  async run(): Promise<T> {
+    const { signal } = this.options;
+    signal?.throwIfAborted();
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    try {
+      if (this.deps.set.status === 'waiting') await this.#firstList();
+      const first = await this.#attempt();
+      const pause = this.#plan(first);
+      const { settled } =
+        pause === undefined ? first : await retryLoop(pause, this.#attempt, this.#plan);
+      if (settled.ok) return settled.value as T;
+      throw this.#tell(settled.error);
+    } finally {
+      signal?.removeEventListener('abort', this.#onAbort);
+    }
+  }
+
+  readonly #onAbort = (): void => {
+    this.#cancelAttempt?.(this.options.signal?.reason);
+  };
+
+  #firstList(): Promise<void> {
+    const { set } = this.deps;
+    return set.whenListed({
+      for: 'answer',
+      deadlineMs: this.#deadlineMs,
+      error: () => this.#error('ERR_FAIRLEAD_NOT_READY', 'no list of instances within the deadline'),
+      signal: this.options.signal,
+    });
+  }
+
+  readonly #attempt = (): Promise<AttemptEnd> => {
+    const { signal } = this.options;
+    if (signal?.aborted === true) {
+      return Promise.resolve({ settled: { ok: false, error: signal.reason }, verdict: FINAL });
+    }
+    this.nowMs = this.deps.env.clock.now();
+    const lease = this.#pick();
+    return lease === undefined
+      ? Promise.resolve({ settled: { ok: false, error: this.#noInstances() }, verdict: FINAL })
+      : this.#send(lease);
+  };
+
+  #pick(): Lease | undefined {
+    const { selection } = this.deps;
+    const lease = selection.pick(this);
+    if (lease !== undefined || this.excluded.size === 0) return lease;
+    this.excluded = NOTHING_TRIED; // all were tried: better the same again than none
+    return selection.pick(this);
+  }
+
+  #send(lease: Lease): Promise<AttemptEnd> {
+    const attempt = new Attempt(lease.instance, ++this.#attempts);
+    return new Promise((resolve) => {
+      let ended = false;
+      const end = (settled: Settled, verdict: Verdict): void => {
+        ended = true;
+        timer.cancel();
+        this.#cancelAttempt = undefined;
+        lease.end(verdict.outcome);
+        this.#note(lease, settled, verdict);
+        resolve({ settled, verdict });
+      };
+      const abort = (error: unknown, verdict: Verdict): void => {
+        end({ ok: false, error }, verdict); // first: what the function makes of the signal is too late
+        attempt.abort(error);
+      };
+      const settle = (settled: Settled): void => {
+        if (!ended) this.#judge(settled, end);
+      };
+      const limitMs = Math.min(this.#attemptTimeoutMs, this.#deadlineMs - lease.startedAtMs);
+      const timer = this.deps.env.clock.setTimer(limitMs, () => {
+        abort(this.#timeout(lease, limitMs), this.#timeoutVerdict(limitMs));
+      });
+      this.#cancelAttempt = (reason) => {
+        abort(reason, FINAL);
+      };
+      try {
+        Promise.resolve(this.fn(attempt)).then(
+          (value) => {
+            settle({ ok: true, value });
+          },
+          (error: unknown) => {
+            settle({ ok: false, error });
+          },
+        );
+      } catch (error) {
+        settle({ ok: false, error });
+      }
+    });
+  }
+
+  #judge(settled: Settled, end: (settled: Settled, verdict: Verdict) => void): void {
+    let verdict: Verdict;
+    try {
+      verdict =
+        this.options.classify?.(settled) ??
+        this.deps.options.classify?.(settled) ??
+        classify(settled);
+    } catch (error) {
+      end({ ok: false, error }, FINAL); // a broken `classify` is the application's fault
+      return;
+    }
+    end(settled, verdict);
+  }
+
+  /** How to pause before another attempt, or `undefined` when this end is the call's. */
+  readonly #plan = ({ verdict }: AttemptEnd): Pause | undefined => {
+    const { options, selection, env } = this.deps;
+    const mayRetry =
+      verdict.retry === 'always' ? this.options.replayable !== false : this.#repeatable;
+    if (verdict.retry === 'never' || !mayRetry || this.#attempts >= options.maxAttempts) {
+      return undefined;
+    }
+    const nowMs = env.clock.now();
+    const elsewhere = selection.hasUntried(this.excluded, nowMs);
+    // Nothing was sent and another instance can take it: no reason to wait. Retry-After binds only the
+    // instance that sent it.
+    const pauseMs =
+      elsewhere && verdict.retry === 'always'
+        ? 0
+        : Math.max(backoffMs(this.#attempts, env.rng), elsewhere ? 0 : (verdict.retryAfterMs ?? 0));
+    if (nowMs + pauseMs >= this.#deadlineMs) return undefined;
+    return () => (pauseMs === 0 ? Promise.resolve() : env.clock.sleep(pauseMs, this.options.signal));
+  };
+
+  #note(lease: Lease, settled: Settled, { outcome }: Verdict): void {
+    const { events, env, options } = this.deps;
+    if (outcome !== 'success') {
+      this.excluded = new Set([...this.excluded, lease.instance.id]);
+      if (!settled.ok) this.#lastError = settled.error;
+    } else if (!events.hears('attempt.ended')) return;
+    const record: AttemptRecord = {
+      attempt: this.#attempts,
+      instanceId: lease.instance.id,
+      durationMs: env.clock.now() - lease.startedAtMs,
+      outcome,
+      error: describe(settled),
+    };
+    this.#records.push(record);
+    events.emit('attempt.ended', { service: options.service, ...record });
+  }
+
+  #timeout(lease: Lease, limitMs: number): FairleadError {
+    if (lease.startedAtMs + limitMs >= this.#deadlineMs) {
+      return this.#error(
+        'ERR_FAIRLEAD_DEADLINE_EXCEEDED',
+        `no answer within timeoutMs ${String(this.#timeoutMs)} after ${String(this.#attempts)} attempt(s)`,
+      );
+    }
+    return this.#error(
+      'ERR_FAIRLEAD_ATTEMPT_TIMEOUT',
+      `instance ${lease.instance.id} gave no answer within attemptTimeoutMs ${String(limitMs)}`,
+    );
+  }
+
+  /** An attempt that began late and had only the rest of the deadline says nothing about its instance. */
+  #timeoutVerdict(limitMs: number): Verdict {
+    return this.#attempts > 1 && limitMs < this.#attemptTimeoutMs ? FINAL : TIMED_OUT;
+  }
+
+  #noInstances(): FairleadError {
+    return this.deps.set.status === 'not-found'
+      ? this.#error('ERR_FAIRLEAD_SERVICE_NOT_FOUND', 'the source knows no such service')
+      : this.#error('ERR_FAIRLEAD_NO_INSTANCES', 'no instance takes calls');
+  }
+
+  #error(code: FairleadError['code'], what: string): FairleadError {
+    const { options, set } = this.deps;
+    return new FairleadError(code, `Service "${options.service}": ${what}.`, {
+      cause: this.#lastError ?? set.lastFault?.cause ?? set.lastFault?.message,
+      attempts: this.#records,
+    });
+  }
+
+  /** The error as the caller gets it: their own, with the call's story in `fairlead`. */
+  #tell(error: unknown): unknown {
+    const own = error instanceof FairleadError || error === this.options.signal?.reason;
+    if (!own && error instanceof Error && Object.isExtensible(error)) {
+      Object.defineProperty(error, 'fairlead', {
+        value: { service: this.deps.options.service, attempts: this.#records },
+        configurable: true,
+        writable: true,
+      });
+    }
+    return error;
+  }
+}
+
+function describe(settled: Settled): string | undefined {
+  if (settled.ok) {
+    const status = (settled.value as { status?: unknown } | null | undefined)?.status;
+    return typeof status === 'number' && status >= 400 ? `HTTP ${String(status)}` : undefined;
+  }
+  const { error } = settled;
+  if (!(error instanceof Error)) return String(error);
+  const { code } = (error.cause ?? error) as { code?: unknown };
+  return typeof code === 'string' ? code : error.message;
+}

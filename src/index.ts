@@ -1,0 +1,39 @@
+/** `fairlead`: the public door. */
+export type { AttemptContext, CallFunction } from './attempt.js';
+export {
+  type Client,
+  type ClientSnapshot,
+  createClient,
+  type InstanceSnapshot,
+  type PickOptions,
+} from './client.js';
+export { type ClientPool, createClientPool } from './client-pool.js';
+export { fromEmitter, poll } from './discovery.js';
+export {
+  attemptsOf,
+  type ErrorCode,
+  FairleadError,
+  InvalidInstanceError,
+  InvalidOptionError,
+  isFairleadError,
+} from './errors.js';
+export type { EventName, FairleadEvents, Listener } from './events.js';
+export type { Lease } from './instance-state.js';
+export type {
+  BreakerOptions,
+  CallOptions,
+  ClientDefaults,
+  ClientOptions,
+  ClientPoolOptions,
+  PolicyName,
+  RetryOptions,
+} from './options.js';
+export { leastRequest } from './policies/least-request.js';
+export { p2c, type P2cOptions } from './policies/p2c.js';
+export { peakEwma, type PeakEwmaOptions } from './policies/peak-ewma.js';
+export { random } from './policies/random.js';
+export { roundRobin } from './policies/round-robin.js';
+export { weightedRoundRobin } from './policies/weighted-round-robin.js';
+export { classify } from './resilience/classify.js';
+export type { Explanation } from './selection.js';
+export type * from './types.js';

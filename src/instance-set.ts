@@ -1,0 +1,254 @@
+import { readSnapshot } from './discovery.js';
+import type { Events } from './events.js';
+import { InstanceState, type StateDeps } from './instance-state.js';
+import { countTaking, ShrinkGuard } from './shrink-guard.js';
+import type { Candidate, DiscoveryAdapter, DiscoveryFault, Env, Instance } from './types.js';
+import { WatchLoop } from './watch-loop.js';
+
+export interface InstanceSetOptions {
+  readonly service: string;
+  readonly discovery: DiscoveryAdapter;
+  readonly shrinkGraceMs: number;
+}
+
+/** What the source last said: nothing yet, no such service, or a list. */
+export type SetStatus = 'waiting' | 'not-found' | 'listed';
+
+/** A member of the set: a candidate whose state is the set's own. */
+export interface Member extends Candidate {
+  readonly state: InstanceState;
+}
+
+/** When {@link InstanceSet.whenListed} gives up. */
+export interface Patience {
+  /** What to wait for: any answer of the source, or an instance that takes calls. */
+  readonly for: 'answer' | 'instance';
+  readonly deadlineMs: number;
+  /** Makes the rejection at the deadline. */
+  readonly error: () => Error;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How long the state of a removed instance is remembered, should it come back. */
+const KEEP_REMOVED_MS = 600_000;
+/** The source is not asked for fresh data more often than this. */
+const WAKE_EVERY_MS = 1_000;
+
+/** Our live view of one service: the last good list, and a record per instance that outlives any list. */
+export class InstanceSet {
+  #status: SetStatus = 'waiting';
+  #version = 0;
+  #lastSnapshotAtMs: number | undefined;
+  #lastFault: DiscoveryFault | undefined;
+  #wokenAtMs = -Infinity;
+  #closedBy: Error | undefined;
+  #list: ReadonlyMap<string, Instance> = new Map();
+  /** In order of first appearance: a source that reorders its list changes nothing. */
+  readonly #members = new Map<string, Member>();
+  readonly #removed = new Map<string, { readonly state: InstanceState; readonly atMs: number }>();
+  /** Told after every snapshot and fault, and at the end. */
+  readonly #waiters = new Set<() => void>();
+  readonly #guard: ShrinkGuard;
+  readonly #loop: WatchLoop;
+
+  constructor(
+    private readonly options: InstanceSetOptions,
+    private readonly env: Env,
+    private readonly events: Events,
+    private readonly stateDeps: StateDeps,
+  ) {
+    const { service, discovery, shrinkGraceMs } = options;
+    const onFault = (fault: DiscoveryFault): void => {
+      this.#lastFault = fault;
+      this.events.emit('discovery.fault', { service, adapter: discovery.name, ...fault });
+      this.#tellWaiters();
+    };
+    this.#guard = new ShrinkGuard(shrinkGraceMs, env.clock, {
+      onHeld: (kept, reported) => {
+        events.emit('instances.held', { service, kept, reported, graceMs: shrinkGraceMs });
+      },
+      confirm: () => {
+        this.#loop.restart();
+      },
+    });
+    this.#loop = new WatchLoop(discovery, service, env, {
+      onSnapshot: (snapshot) => {
+        this.#receive(readSnapshot(snapshot, onFault));
+      },
+      onFault,
+    });
+    this.#loop.start();
+  }
+
+  /** Grows whenever what may be picked can have changed. */
+  get version(): number {
+    return this.#version;
+  }
+
+  get status(): SetStatus {
+    return this.#status;
+  }
+
+  get lastSnapshotAtMs(): number | undefined {
+    return this.#lastSnapshotAtMs;
+  }
+
+  get lastFault(): DiscoveryFault | undefined {
+    return this.#lastFault;
+  }
+
+  /** True while a list that emptied or shrank too far is doubted. */
+  get holding(): boolean {
+    return this.#guard.holding;
+  }
+
+  members(): readonly Member[] {
+    return [...this.#members.values()];
+  }
+
+  /** Instances that left the list with attempts still in flight. */
+  leaving(): readonly InstanceState[] {
+    return [...this.#removed.values()]
+      .map(({ state }) => state)
+      .filter((state) => state.pending > 0);
+  }
+
+  /** Something a stage reads has changed (a breaker): cached candidate lists are out of date. */
+  invalidate(): void {
+    this.#version++;
+  }
+
+  /** Asks the source for fresh data, at most once a second. */
+  wantFresh(nowMs: number): void {
+    if (nowMs - this.#wokenAtMs < WAKE_EVERY_MS) return;
+    this.#wokenAtMs = nowMs;
+    this.#loop.wake();
+  }
+
+  /** Resolves once there is what `patience` waits for; keeps the process alive until then. */
+  whenListed(patience: Patience): Promise<void> {
+    const isThere = (): boolean =>
+      patience.for === 'answer' ? this.#status !== 'waiting' : countTaking(this.#list) > 0;
+    if (isThere()) return Promise.resolve();
+    const { signal, error, deadlineMs } = patience;
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        this.#waiters.delete(onNews);
+        timer.cancel();
+        signal?.removeEventListener('abort', onAbort);
+        settle();
+      };
+      const onNews = (): void => {
+        if (this.#closedBy !== undefined) {
+          end(() => {
+            reject(this.#closedBy);
+          });
+        } else if (isThere()) end(resolve);
+      };
+      const onAbort = (): void => {
+        end(() => {
+          reject(signal?.reason as Error);
+        });
+      };
+      const timer = this.env.clock.setTimer(deadlineMs - this.env.clock.now(), () => {
+        end(() => {
+          reject(error());
+        });
+      });
+      this.#waiters.add(onNews);
+      if (signal?.aborted === true) onAbort();
+      else signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  /** Stops watching. Members stay usable, so that calls in flight can end. */
+  close(reason: Error): void {
+    this.#closedBy = reason;
+    this.#loop.close(reason);
+    this.#guard.close();
+    this.#tellWaiters();
+  }
+
+  /** Frees every breaker. May not be used afterwards. */
+  shutdown(): void {
+    for (const { state } of this.#members.values()) state.shutdown();
+    for (const { state } of this.#removed.values()) state.shutdown();
+  }
+
+  #receive(read: ReadonlyMap<string, Instance> | 'not-found'): void {
+    this.#lastSnapshotAtMs = this.env.clock.now();
+    this.#list = this.#guard.believe(this.#list, read === 'not-found' ? new Map() : read);
+    this.#status = read === 'not-found' && this.#list.size === 0 ? 'not-found' : 'listed';
+    this.#applyList();
+    this.#tellWaiters();
+  }
+
+  /** Brings the members in line with the list, by difference: what has not changed is not touched. */
+  #applyList(): void {
+    const removed = [...this.#members.keys()].filter((id) => !this.#list.has(id));
+    for (const id of removed) this.#remove(id);
+    const added: string[] = [];
+    const updated: string[] = [];
+    for (const [id, instance] of this.#list) {
+      const member = this.#members.get(id);
+      if (member !== undefined && isSame(member.instance, instance)) continue;
+      (member === undefined ? added : updated).push(id);
+      const state =
+        member?.state ?? this.#recall(id) ?? new InstanceState(instance, this.stateDeps);
+      state.instance = instance;
+      this.#members.set(id, { instance, state });
+    }
+    this.#forgetOld();
+    if (added.length + updated.length + removed.length === 0) return;
+    this.#version++;
+    const { service } = this.options;
+    const size = this.#members.size;
+    this.events.emit('instances.changed', { service, size, added, removed, updated });
+  }
+
+  #remove(id: string): void {
+    const member = this.#members.get(id);
+    if (member === undefined) return;
+    this.#members.delete(id);
+    this.#removed.set(id, { state: member.state, atMs: this.env.clock.now() });
+  }
+
+  #recall(id: string): InstanceState | undefined {
+    const remembered = this.#removed.get(id);
+    this.#removed.delete(id);
+    return remembered?.state;
+  }
+
+  /** Runs with each snapshot, so needs no timer: without snapshots nothing is removed either. */
+  #forgetOld(): void {
+    const oldest = this.env.clock.now() - KEEP_REMOVED_MS;
+    for (const [id, { state, atMs }] of this.#removed) {
+      if (atMs > oldest || state.pending > 0) continue;
+      state.shutdown();
+      this.#removed.delete(id);
+    }
+  }
+
+  #tellWaiters(): void {
+    for (const waiter of [...this.#waiters]) waiter();
+  }
+}
+
+/** Same in every field that matters to a pick or a caller. The id is equal already. */
+function isSame(a: Instance, b: Instance): boolean {
+  return (
+    a.url === b.url &&
+    a.weight === b.weight &&
+    a.priority === b.priority &&
+    a.locality.region === b.locality.region &&
+    a.locality.zone === b.locality.zone &&
+    a.tags.length === b.tags.length &&
+    a.tags.every((tag, i) => tag === b.tags[i]) &&
+    sameEntries(a.metadata, b.metadata)
+  );
+}
+
+function sameEntries(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
+}

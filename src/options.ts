@@ -1,0 +1,255 @@
+import { InvalidOptionError } from './errors.js';
+import type { Classify, DiscoveryAdapter, Env, Policy } from './types.js';
+import {
+  checkBoolean,
+  checkFunction,
+  checkKeys,
+  checkMs,
+  checkNumber,
+  checkRatio,
+  checkString,
+  isObject,
+} from './validate.js';
+
+/** Names of the built-in policies. */
+export type PolicyName = 'round-robin' | 'weighted-round-robin' | 'random' | 'p2c' | 'peak-ewma';
+
+export interface BreakerOptions {
+  /** Opens when at least this share of the window's attempts failed, > 0 to 1. Default 0.5. */
+  readonly errorThresholdRatio?: number | undefined;
+  /** Attempts the window must hold before the ratio counts, an integer >= 1. Default 10. */
+  readonly minAttempts?: number | undefined;
+  /** Opens after this many failures in a row, an integer >= 1. Default 5. */
+  readonly consecutiveFailures?: number | undefined;
+  /** Length of the sliding window in ms, >= 100. Default 10,000. */
+  readonly windowMs?: number | undefined;
+  /** First open time in ms, doubling with each opening in a row. Default 1,000. */
+  readonly openMs?: number | undefined;
+  /** Longest open time in ms, >= `openMs`. Default 60,000. */
+  readonly maxOpenMs?: number | undefined;
+}
+
+export interface RetryOptions {
+  /** Attempts a call may make in all, an integer >= 1; 1 turns retries off. Default 2. */
+  readonly maxAttempts?: number | undefined;
+}
+
+/** What every client of a pool can be given. */
+export interface ClientDefaults {
+  /** How an instance is chosen. Default `'peak-ewma'`: power of two choices by Peak EWMA latency. */
+  readonly policy?: PolicyName | Policy | undefined;
+  /** Per-instance circuit breaker; `false` turns it off. */
+  readonly breaker?: BreakerOptions | false | undefined;
+  /** Retries on another instance. */
+  readonly retry?: RetryOptions | undefined;
+  /** Time for a whole call, all attempts and pauses included, in ms. Default 10,000. */
+  readonly timeoutMs?: number | undefined;
+  /**
+   * Time for one attempt, in ms. Default: the call's `timeoutMs`, shared equally by `retry.maxAttempts` when the
+   * call is idempotent, so that an instance that hangs leaves time for another.
+   */
+  readonly attemptTimeoutMs?: number | undefined;
+  /** Time `ready()` waits for instances, in ms. Default 10,000. */
+  readonly readyTimeoutMs?: number | undefined;
+  /** Below this share of available instances all are used (panic), 0 to 1. Default 0.5; 0 never panics while one is left. */
+  readonly panicRatio?: number | undefined;
+  /** How long a list that empties or shrinks by more than half is doubted, in ms >= 0. Default 30,000; 0 believes at once. */
+  readonly shrinkGraceMs?: number | undefined;
+  /** Judges settled attempts; returns `undefined` to leave one to the built-in rules. */
+  readonly classify?: Classify | undefined;
+  /** Clock and randomness, for tests. Default: the real ones. */
+  readonly env?: Env | undefined;
+}
+
+export interface ClientOptions extends ClientDefaults {
+  /** Name of the service, as the discovery adapter knows it. */
+  readonly service: string;
+  /** Where its instances are found. */
+  readonly discovery: DiscoveryAdapter;
+}
+
+export interface ClientPoolOptions {
+  /** Where the instances of every service are found that names no adapter of its own. */
+  readonly discovery?: DiscoveryAdapter | undefined;
+  /** Options for every service. */
+  readonly defaults?: ClientDefaults | undefined;
+  /** Options by service name, over `defaults`. */
+  readonly services?:
+    | Readonly<Record<string, ClientDefaults & { readonly discovery?: DiscoveryAdapter }>>
+    | undefined;
+}
+
+/** Options of one call. */
+export interface CallOptions {
+  /** The function may be sent more than once without harm. Default false: only provably unsent attempts are retried. */
+  readonly idempotent?: boolean | undefined;
+  /** The function can be run again at all; false for a stream body that is used up. Default true. */
+  readonly replayable?: boolean | undefined;
+  /** Cancels the call: it rejects with the signal's reason and blames no instance. */
+  readonly signal?: AbortSignal | undefined;
+  /** Time for the whole call, in ms. Default: the client's. */
+  readonly timeoutMs?: number | undefined;
+  /** Time for one attempt, in ms. Default: as for the client. */
+  readonly attemptTimeoutMs?: number | undefined;
+  /** Key for consistent hashing policies. */
+  readonly hashKey?: string | undefined;
+  /** Judges this call's attempts before the client's `classify` does. */
+  readonly classify?: Classify | undefined;
+}
+
+/** `BreakerOptions` with every default filled in. */
+export type ResolvedBreaker = {
+  readonly [Key in keyof BreakerOptions]-?: NonNullable<BreakerOptions[Key]>;
+};
+
+/** `ClientOptions`, validated, with every default filled in. */
+export interface ResolvedOptions {
+  readonly service: string;
+  readonly discovery: DiscoveryAdapter;
+  readonly policy: PolicyName | Policy;
+  readonly breaker: ResolvedBreaker | undefined;
+  readonly maxAttempts: number;
+  readonly timeoutMs: number;
+  readonly attemptTimeoutMs: number | undefined;
+  readonly readyTimeoutMs: number;
+  readonly panicRatio: number;
+  readonly shrinkGraceMs: number;
+  readonly classify: Classify | undefined;
+}
+
+const DEFAULT_KEYS = [
+  'policy',
+  'breaker',
+  'retry',
+  'timeoutMs',
+  'attemptTimeoutMs',
+  'readyTimeoutMs',
+  'panicRatio',
+  'shrinkGraceMs',
+  'classify',
+  'env',
+] as const;
+
+/** @throws {InvalidOptionError} naming the first option out of range. */
+export function resolveOptions(options: ClientOptions): ResolvedOptions {
+  checkKeys('', options, ['service', 'discovery', ...DEFAULT_KEYS]);
+  return {
+    service: checkString('service', options.service),
+    discovery: checkAdapter('discovery', options.discovery),
+    policy: options.policy ?? 'peak-ewma',
+    breaker: resolveBreaker(options.breaker),
+    maxAttempts: resolveMaxAttempts(options.retry),
+    timeoutMs: checkMs('timeoutMs', options.timeoutMs ?? 10_000),
+    attemptTimeoutMs:
+      options.attemptTimeoutMs === undefined
+        ? undefined
+        : checkMs('attemptTimeoutMs', options.attemptTimeoutMs),
+    readyTimeoutMs: checkMs('readyTimeoutMs', options.readyTimeoutMs ?? 10_000),
+    panicRatio: checkRatio('panicRatio', options.panicRatio ?? 0.5),
+    shrinkGraceMs: checkNumber('shrinkGraceMs', options.shrinkGraceMs ?? 30_000, {
+      min: 0,
+      max: 2_147_483_647,
+      unit: 'milliseconds',
+    }),
+    classify:
+      options.classify === undefined ? undefined : checkFunction('classify', options.classify),
+  };
+}
+
+/** @throws {InvalidOptionError} for what can be judged before a service is asked for. */
+export function checkPoolOptions(options: ClientPoolOptions): void {
+  checkKeys('', options, ['discovery', 'defaults', 'services']);
+  if (options.discovery !== undefined) checkAdapter('discovery', options.discovery);
+  checkKeys('defaults', options.defaults ?? {}, DEFAULT_KEYS);
+  const services = options.services ?? {};
+  if (!isObject(services)) throw new InvalidOptionError('services', 'an object', services);
+  for (const [name, own] of Object.entries(services)) {
+    checkKeys(`services.${name}`, own, ['discovery', ...DEFAULT_KEYS]);
+    if (own.discovery === undefined && options.discovery === undefined) {
+      throw new InvalidOptionError(`services.${name}.discovery`, 'given where the pool has none', undefined);
+    }
+  }
+}
+
+/** Checked per call: cheap, and wrong values must not reach a timer. */
+export function checkCallOptions(options: CallOptions): void {
+  checkKeys('call', options, CALL_KEYS);
+  if (options.timeoutMs !== undefined) checkMs('call.timeoutMs', options.timeoutMs);
+  if (options.attemptTimeoutMs !== undefined) {
+    checkMs('call.attemptTimeoutMs', options.attemptTimeoutMs);
+  }
+  if (options.idempotent !== undefined) checkBoolean('call.idempotent', options.idempotent);
+  if (options.replayable !== undefined) checkBoolean('call.replayable', options.replayable);
+  if (options.hashKey !== undefined) checkString('call.hashKey', options.hashKey);
+  if (options.classify !== undefined) checkFunction('call.classify', options.classify);
+  if (options.signal !== undefined && !isAbortSignal(options.signal)) {
+    throw new InvalidOptionError('call.signal', 'an AbortSignal', options.signal);
+  }
+}
+
+/** By shape: a signal of another realm or of a polyfill serves too. */
+function isAbortSignal(value: unknown): boolean {
+  return isObject(value) && 'aborted' in value && typeof value['addEventListener'] === 'function';
+}
+
+const CALL_KEYS = [
+  'idempotent',
+  'replayable',
+  'signal',
+  'timeoutMs',
+  'attemptTimeoutMs',
+  'hashKey',
+  'classify',
+];
+
+function resolveMaxAttempts(retry: RetryOptions = {}): number {
+  checkKeys('retry', retry, ['maxAttempts']);
+  return checkNumber('retry.maxAttempts', retry.maxAttempts ?? 2, { min: 1, integer: true });
+}
+
+function resolveBreaker(options: BreakerOptions | false = {}): ResolvedBreaker | undefined {
+  if (options === false) return undefined;
+  checkKeys('breaker', options, [
+    'errorThresholdRatio',
+    'minAttempts',
+    'consecutiveFailures',
+    'windowMs',
+    'openMs',
+    'maxOpenMs',
+  ]);
+  const openMs = checkMs('breaker.openMs', options.openMs ?? 1_000);
+  return {
+    errorThresholdRatio: checkNumber(
+      'breaker.errorThresholdRatio',
+      options.errorThresholdRatio ?? 0.5,
+      { min: 0, exclusiveMin: true, max: 1 },
+    ),
+    minAttempts: checkNumber('breaker.minAttempts', options.minAttempts ?? 10, {
+      min: 1,
+      integer: true,
+    }),
+    consecutiveFailures: checkNumber(
+      'breaker.consecutiveFailures',
+      options.consecutiveFailures ?? 5,
+      { min: 1, integer: true },
+    ),
+    windowMs: checkNumber('breaker.windowMs', options.windowMs ?? 10_000, {
+      min: 100,
+      unit: 'milliseconds',
+    }),
+    openMs,
+    maxOpenMs: checkNumber('breaker.maxOpenMs', options.maxOpenMs ?? Math.max(60_000, openMs), {
+      min: openMs,
+      unit: 'milliseconds',
+    }),
+  };
+}
+
+function checkAdapter(option: string, adapter: DiscoveryAdapter): DiscoveryAdapter {
+  if (!isObject(adapter)) {
+    throw new InvalidOptionError(option, 'a DiscoveryAdapter such as staticList([...])', adapter);
+  }
+  checkString(`${option}.name`, adapter['name']);
+  checkFunction(`${option}.watch`, adapter['watch']);
+  return adapter;
+}

@@ -1,0 +1,29 @@
+import { InvalidOptionError } from '../errors.js';
+import type { PolicyName } from '../options.js';
+import type { Policy } from '../types.js';
+import { checkFunction, checkString, isObject } from '../validate.js';
+import { p2c } from './p2c.js';
+import { peakEwma } from './peak-ewma.js';
+import { random } from './random.js';
+import { roundRobin } from './round-robin.js';
+import { weightedRoundRobin } from './weighted-round-robin.js';
+
+const BY_NAME: Readonly<Record<PolicyName, () => Policy>> = {
+  'round-robin': roundRobin,
+  'weighted-round-robin': weightedRoundRobin,
+  random,
+  p2c,
+  'peak-ewma': () => p2c({ load: peakEwma() }),
+};
+
+/** The policy that the option `policy` means: a built-in by name, or one of the user's. */
+export function resolvePolicy(policy: PolicyName | Policy): Policy {
+  if (typeof policy === 'string' && Object.hasOwn(BY_NAME, policy)) return BY_NAME[policy]();
+  if (!isObject(policy)) {
+    const names = Object.keys(BY_NAME).map((name) => `"${name}"`);
+    throw new InvalidOptionError('policy', `one of ${names.join(', ')}, or a Policy`, policy);
+  }
+  checkString('policy.name', policy['name']);
+  checkFunction('policy.build', policy['build']);
+  return policy as unknown as Policy;
+}

@@ -1,0 +1,43 @@
+import type { InstanceRecord, Load } from '../types.js';
+import { checkKeys, checkMs } from '../validate.js';
+
+export interface PeakEwmaOptions {
+  /** Time constant of the decay, in ms. Default 10,000. */
+  readonly tauMs?: number;
+}
+
+/** Finagle's stand-in cost of an instance that has work in flight but never answered. */
+const UNKNOWN_COST_MS = 1e6;
+
+/**
+ * Peak EWMA: `ewma * (pending + 1) / weight`. The estimate jumps up to a slower answer at once and comes
+ * down slowly, `ewma = rtt > ewma ? rtt : ewma * w + rtt * (1 - w)` with `w = exp(-dt / tau)`; while idle it
+ * decays toward 0, so that a slow instance is tried again. One that never answered costs nothing while idle
+ * and very much once it has an attempt in flight, so it gets one trial at a time.
+ *
+ * Source: Finagle, `PeakEwma.scala`.
+ */
+export function peakEwma(options: PeakEwmaOptions = {}): Required<Load> {
+  checkKeys('peakEwma', options, ['tauMs']);
+  const tauMs = checkMs('peakEwma.tauMs', options.tauMs ?? 10_000);
+  return {
+    name: 'peakEwma',
+    of(state, nowMs) {
+      if (state.measured === 0) {
+        return state.pending === 0 ? 0 : (UNKNOWN_COST_MS + state.pending) / state.instance.weight;
+      }
+      return (
+        (state.ewmaMs * decay(state, nowMs, tauMs) * (state.pending + 1)) / state.instance.weight
+      );
+    },
+    observe(state, elapsedMs, _outcome, nowMs) {
+      if (elapsedMs >= state.ewmaMs) return elapsedMs;
+      const w = decay(state, nowMs, tauMs);
+      return state.ewmaMs * w + elapsedMs * (1 - w);
+    },
+  };
+}
+
+function decay(state: InstanceRecord, nowMs: number, tauMs: number): number {
+  return Math.exp(-Math.max(0, nowMs - state.ewmaAtMs) / tauMs);
+}

@@ -1,0 +1,142 @@
+import type { Lease } from './instance-state.js';
+import type { InstanceSet, Member } from './instance-set.js';
+import type { CallContext, Candidate, Env, Picker, Policy, Stage } from './types.js';
+
+/** What is decided for all calls until the set changes or `expiresAtMs`. */
+interface Decision {
+  readonly version: number;
+  readonly expiresAtMs: number;
+  readonly candidates: readonly Candidate[];
+  readonly picker: Picker;
+  readonly stages: readonly { readonly name: string; readonly left: number }[];
+  /** Why the rules were set aside and all instances used; `undefined` in good times. */
+  readonly panic: string | undefined;
+}
+
+/** Why the last pick went where it went. Plain JSON. */
+export interface Explanation {
+  readonly policy: string;
+  readonly load: string | undefined;
+  /** Instances left after each stage, in order; `listed` is the whole set. */
+  readonly stages: readonly { readonly name: string; readonly left: number }[];
+  readonly panic: string | undefined;
+  /** Instance id of the last pick; `undefined` before the first, or when none was left. */
+  readonly picked: string | undefined;
+  readonly excluded: readonly string[];
+  readonly candidates: readonly {
+    readonly id: string;
+    readonly weight: number;
+    readonly pending: number;
+    /** As the policy's load metric sees it now; `undefined` when it uses none. */
+    readonly load: number | undefined;
+  }[];
+  readonly reason: string;
+}
+
+/** Stages, then the policy's picker, over one instance set. Both run on change or expiry only. */
+export class Selection {
+  #decision: Decision | undefined;
+  #rebuilds = 0;
+  #picked = false;
+  #lastPicked: Candidate | undefined;
+  #lastExcluded: readonly string[] = NONE;
+
+  constructor(
+    private readonly set: InstanceSet,
+    private readonly stages: readonly Stage[],
+    private readonly policy: Policy,
+    private readonly env: Env,
+  ) {}
+
+  /** How often stages and picker have been built. */
+  get rebuilds(): number {
+    return this.#rebuilds;
+  }
+
+  get panic(): string | undefined {
+    return this.#decision?.panic;
+  }
+
+  /** Picks and begins an attempt; `undefined` when every candidate is excluded or there is none. */
+  pick(context: CallContext): Lease | undefined {
+    const candidate = this.#decide(context.nowMs).picker.pick(context);
+    this.#picked = true;
+    this.#lastPicked = candidate;
+    this.#lastExcluded = context.excluded.size === 0 ? NONE : [...context.excluded];
+    return (candidate as Member | undefined)?.state.begin(context.nowMs);
+  }
+
+  /** True while a call that has tried `excluded` could still go to another instance. */
+  hasUntried(excluded: ReadonlySet<string>, nowMs: number): boolean {
+    return this.#decide(nowMs).candidates.some(({ instance }) => !excluded.has(instance.id));
+  }
+
+  explain(nowMs: number): Explanation {
+    const { stages, candidates, panic } = this.#decide(nowMs);
+    const { load } = this.policy;
+    return {
+      policy: this.policy.name,
+      load: load?.name,
+      stages: [{ name: 'listed', left: this.set.members().length }, ...stages],
+      panic,
+      picked: this.#lastPicked?.instance.id,
+      excluded: this.#lastExcluded,
+      candidates: candidates.map(({ instance, state }) => ({
+        id: instance.id,
+        weight: instance.weight,
+        pending: state.pending,
+        load: load?.of(state, nowMs),
+      })),
+      reason: this.#reason(candidates.length),
+    };
+  }
+
+  #reason(candidates: number): string {
+    if (!this.#picked) return 'nothing was picked yet';
+    if (this.#lastPicked === undefined) {
+      return candidates === 0 ? 'no candidate was left' : 'every candidate had been tried';
+    }
+    const tried = this.#lastExcluded.length;
+    const retried = tried === 0 ? '' : `, after ${String(tried)} tried instance(s) were excluded`;
+    return `${this.policy.name} chose among ${String(candidates)} candidate(s)${retried}`;
+  }
+
+  #decide(nowMs: number): Decision {
+    const current = this.#decision;
+    if (current?.version === this.set.version && nowMs < current.expiresAtMs) return current;
+    return (this.#decision = this.#build(nowMs, current));
+  }
+
+  #build(nowMs: number, previous: Decision | undefined): Decision {
+    const { version } = this.set;
+    let expiresAtMs = Infinity;
+    let panic: string | undefined;
+    let candidates: readonly Candidate[] = this.set.members();
+    const stages = this.stages.map((stage) => {
+      candidates = stage.apply(candidates, {
+        nowMs,
+        expireAt: (atMs) => {
+          if (atMs > nowMs) expiresAtMs = Math.min(expiresAtMs, atMs);
+        },
+        panic: (reason) => {
+          panic ??= reason;
+        },
+      });
+      return { name: stage.name, left: candidates.length };
+    });
+    if (panic !== undefined || candidates.length === 0) this.set.wantFresh(nowMs);
+    // A state change that leaves the same candidates keeps the picker.
+    const same = previous !== undefined && isSameList(previous.candidates, candidates);
+    if (!same) this.#rebuilds++;
+    const picker = same
+      ? previous.picker
+      : this.policy.build(candidates, this.env, previous?.picker);
+    return { version, expiresAtMs, candidates, picker, stages, panic };
+  }
+}
+
+const NONE: readonly string[] = [];
+
+function isSameList(a: readonly Candidate[], b: readonly Candidate[]): boolean {
+  return a.length === b.length && a.every((candidate, i) => candidate === b[i]);
+}

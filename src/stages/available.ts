@@ -1,0 +1,38 @@
+import type { InstanceRecord, Stage } from '../types.js';
+
+/** May this instance be picked now? The only answer to that question; health modules write what it reads. */
+export function isAvailable({ breaker }: InstanceRecord, nowMs: number): boolean {
+  switch (breaker.kind) {
+    case 'closed':
+      return true;
+    case 'open':
+      return nowMs >= breaker.untilMs;
+    case 'half-open':
+      return !breaker.probing;
+  }
+}
+
+/**
+ * Drops instances whose breaker does not let a call through, unless fewer than `panicRatio` of them would be
+ * left: then most of the verdicts are doubtful, and those left could not carry the load, so all are used.
+ * A lone instance is thus never refused by its own breaker.
+ *
+ * Source: Envoy, "Panic threshold".
+ */
+export function available(panicRatio: number): Stage {
+  return {
+    name: 'available',
+    apply(candidates, context) {
+      const left = candidates.filter(({ state }) => {
+        if (state.breaker.kind === 'open') context.expireAt(state.breaker.untilMs);
+        return isAvailable(state, context.nowMs);
+      });
+      if (left.length === candidates.length) return candidates;
+      if (left.length > 0 && left.length >= panicRatio * candidates.length) return left;
+      context.panic(
+        `${String(left.length)} of ${String(candidates.length)} instances available, less than ${String(panicRatio * 100)} %: using all`,
+      );
+      return candidates;
+    },
+  };
+}
