@@ -1,4 +1,4 @@
-import type { Instance } from './types.js';
+import type { Instance, Outcome } from './types.js';
 
 /** What the function of a call is given, once per attempt. */
 export interface AttemptContext {
@@ -7,12 +7,20 @@ export interface AttemptContext {
   readonly attempt: number;
   /** Aborts when the attempt or the call times out, or the caller cancels. Costs nothing until it is read. */
   readonly signal: AbortSignal;
+  /**
+   * Keeps the attempt in flight after the function has returned, for a body that is still streaming: until
+   * `until` settles, with the outcome it resolves to (`failure` when it rejects). The call itself is over: no
+   * time limit and no retry apply any more, but the caller's signal still aborts `signal`.
+   */
+  hold(until: Promise<Outcome>): void;
 }
 
 export type CallFunction<T> = (context: AttemptContext) => Promise<T> | T;
 
 /** An attempt under way. Its signal is made when first read: reading one costs more than all the rest of a call. */
 export class Attempt implements AttemptContext {
+  /** What was given to `hold`. */
+  held: Promise<Outcome> | undefined;
   #controller: AbortController | undefined;
   #aborted: { readonly reason: unknown } | undefined;
 
@@ -27,6 +35,10 @@ export class Attempt implements AttemptContext {
       if (this.#aborted !== undefined) this.#controller.abort(this.#aborted.reason);
     }
     return this.#controller.signal;
+  }
+
+  hold(until: Promise<Outcome>): void {
+    this.held = until;
   }
 
   abort(reason: unknown): void {

@@ -5,9 +5,10 @@ import type { InstanceSet } from './instance-set.js';
 import type { Lease } from './instance-state.js';
 import type { CallOptions, ResolvedOptions } from './options.js';
 import { classify } from './resilience/classify.js';
+import { discardBody } from './resilience/discard.js';
 import { backoffMs, type Pause, retryLoop } from './resilience/retry.js';
 import type { Selection } from './selection.js';
-import type { AttemptRecord, CallContext, Env, Settled, Verdict } from './types.js';
+import type { AttemptRecord, CallContext, Env, Outcome, Settled, Verdict } from './types.js';
 
 /** What a call needs of its client. */
 export interface CallDeps {
@@ -45,7 +46,8 @@ class Call<T> implements CallContext {
   readonly hashKey: string | undefined;
   readonly #deadlineMs: number;
   readonly #timeoutMs: number;
-  readonly #attemptTimeoutMs: number;
+  /** Time an attempt gets when the deadline leaves it. */
+  readonly #attemptTimeoutMs: number | undefined;
   /** Whether an attempt that the instance may have acted on can be made again. */
   readonly #repeatable: boolean;
   readonly #records: AttemptRecord[] = [];
@@ -59,16 +61,13 @@ class Call<T> implements CallContext {
     private readonly options: CallOptions,
     private readonly deps: CallDeps,
   ) {
-    const { timeoutMs, attemptTimeoutMs, maxAttempts } = deps.options;
+    const { timeoutMs, attemptTimeoutMs } = deps.options;
     this.nowMs = deps.env.clock.now();
     this.hashKey = options.hashKey;
     this.#repeatable = options.idempotent === true && options.replayable !== false;
     this.#timeoutMs = options.timeoutMs ?? timeoutMs;
     this.#deadlineMs = this.nowMs + this.#timeoutMs;
-    this.#attemptTimeoutMs =
-      options.attemptTimeoutMs ??
-      attemptTimeoutMs ??
-      (this.#repeatable ? this.#timeoutMs / maxAttempts : this.#timeoutMs);
+    this.#attemptTimeoutMs = options.attemptTimeoutMs ?? attemptTimeoutMs;
   }
 
   async run(): Promise<T> {
@@ -130,7 +129,9 @@ class Call<T> implements CallContext {
         ended = true;
         timer.cancel();
         this.#cancelAttempt = undefined;
-        lease.end(verdict.outcome);
+        if (verdict.outcome === 'success' && attempt.held !== undefined) {
+          this.#holdOpen(lease, attempt, attempt.held);
+        } else lease.end(verdict.outcome);
         this.#note(lease, settled, verdict);
         resolve({ settled, verdict });
       };
@@ -139,9 +140,10 @@ class Call<T> implements CallContext {
         attempt.abort(error);
       };
       const settle = (settled: Settled): void => {
-        if (!ended) this.#judge(settled, end);
+        if (ended) this.#discard(settled); // too late: the attempt timed out or was cancelled
+        else this.#judge(settled, end);
       };
-      const limitMs = Math.min(this.#attemptTimeoutMs, this.#deadlineMs - lease.startedAtMs);
+      const limitMs = this.#limitMs(lease);
       const timer = this.deps.env.clock.setTimer(limitMs, () => {
         abort(this.#timeout(lease, limitMs), this.#timeoutVerdict(limitMs));
       });
@@ -163,6 +165,31 @@ class Call<T> implements CallContext {
     });
   }
 
+  /** The function has returned, its body still streams: the instance stays busy and the caller can still cancel. */
+  #holdOpen(lease: Lease, attempt: Attempt, held: Promise<Outcome>): void {
+    const { signal } = this.options;
+    const onAbort = (): void => {
+      attempt.abort(signal?.reason);
+    };
+    const finish = (outcome: Outcome): void => {
+      signal?.removeEventListener('abort', onAbort);
+      lease.end(signal?.aborted === true ? 'ignored' : outcome);
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    held.then(finish, () => {
+      finish('failure');
+    });
+  }
+
+  /** Frees what a settled attempt holds that nobody will read (a response body holds its connection). */
+  #discard(settled: Settled): void {
+    try {
+      (this.options.discard ?? discardBody)(settled);
+    } catch {
+      // What cannot be freed is no reason to fail a call that goes on.
+    }
+  }
+
   #judge(settled: Settled, end: (settled: Settled, verdict: Verdict) => void): void {
     let verdict: Verdict;
     try {
@@ -178,7 +205,7 @@ class Call<T> implements CallContext {
   }
 
   /** How to pause before another attempt, or `undefined` when this end is the call's. */
-  readonly #plan = ({ verdict }: AttemptEnd): Pause | undefined => {
+  readonly #plan = ({ settled, verdict }: AttemptEnd): Pause | undefined => {
     const { options, selection, env } = this.deps;
     const mayRetry =
       verdict.retry === 'always' ? this.options.replayable !== false : this.#repeatable;
@@ -194,6 +221,7 @@ class Call<T> implements CallContext {
         ? 0
         : Math.max(backoffMs(this.#attempts, env.rng), elsewhere ? 0 : (verdict.retryAfterMs ?? 0));
     if (nowMs + pauseMs >= this.#deadlineMs) return undefined;
+    this.#discard(settled);
     return () => (pauseMs === 0 ? Promise.resolve() : env.clock.sleep(pauseMs, this.options.signal));
   };
 
@@ -227,9 +255,18 @@ class Call<T> implements CallContext {
     );
   }
 
+  /** What an attempt may take: its own limit, else an equal share of the time left, never beyond the deadline. */
+  #limitMs({ startedAtMs }: Lease): number {
+    const leftMs = this.#deadlineMs - startedAtMs;
+    if (this.#attemptTimeoutMs !== undefined) return Math.min(this.#attemptTimeoutMs, leftMs);
+    if (!this.#repeatable) return leftMs; // a timeout will not be retried: nothing to save time for
+    return leftMs / (this.deps.options.maxAttempts - this.#attempts + 1);
+  }
+
   /** An attempt that began late and had only the rest of the deadline says nothing about its instance. */
   #timeoutVerdict(limitMs: number): Verdict {
-    return this.#attempts > 1 && limitMs < this.#attemptTimeoutMs ? FINAL : TIMED_OUT;
+    const fullMs = this.#attemptTimeoutMs ?? this.#timeoutMs / this.deps.options.maxAttempts;
+    return this.#attempts > 1 && limitMs < fullMs ? FINAL : TIMED_OUT;
   }
 
   #noInstances(): FairleadError {
@@ -267,6 +304,8 @@ function describe(settled: Settled): string | undefined {
   }
   const { error } = settled;
   if (!(error instanceof Error)) return String(error);
-  const { code } = (error.cause ?? error) as { code?: unknown };
-  return typeof code === 'string' ? code : error.message;
+  for (const { code } of [error, error.cause ?? {}] as { code?: unknown }[]) {
+    if (typeof code === 'string') return code;
+  }
+  return error.message;
 }

@@ -1,5 +1,5 @@
 import { InvalidOptionError } from './errors.js';
-import type { Classify, DiscoveryAdapter, Env, Policy } from './types.js';
+import type { Classify, DiscoveryAdapter, Env, Policy, Settled } from './types.js';
 import {
   checkBoolean,
   checkFunction,
@@ -45,8 +45,8 @@ export interface ClientDefaults {
   /** Time for a whole call, all attempts and pauses included, in ms. Default 10,000. */
   readonly timeoutMs?: number | undefined;
   /**
-   * Time for one attempt, in ms. Default: the call's `timeoutMs`, shared equally by `retry.maxAttempts` when the
-   * call is idempotent, so that an instance that hangs leaves time for another.
+   * Time for one attempt, in ms. Default, when the call is idempotent: an equal share of the time left for each
+   * attempt left, so that an instance that hangs leaves time for another; else all the time left.
    */
   readonly attemptTimeoutMs?: number | undefined;
   /** Time `ready()` waits for instances, in ms. Default 10,000. */
@@ -95,6 +95,11 @@ export interface CallOptions {
   readonly hashKey?: string | undefined;
   /** Judges this call's attempts before the client's `classify` does. */
   readonly classify?: Classify | undefined;
+  /**
+   * Frees what a settled attempt holds when its result will not be used, because it is retried or came too late.
+   * Default: cancels the body of a fetch `Response`.
+   */
+  readonly discard?: ((settled: Settled) => void) | undefined;
 }
 
 /** `BreakerOptions` with every default filled in. */
@@ -182,6 +187,7 @@ export function checkCallOptions(options: CallOptions): void {
   if (options.replayable !== undefined) checkBoolean('call.replayable', options.replayable);
   if (options.hashKey !== undefined) checkString('call.hashKey', options.hashKey);
   if (options.classify !== undefined) checkFunction('call.classify', options.classify);
+  if (options.discard !== undefined) checkFunction('call.discard', options.discard);
   if (options.signal !== undefined && !isAbortSignal(options.signal)) {
     throw new InvalidOptionError('call.signal', 'an AbortSignal', options.signal);
   }
@@ -200,6 +206,7 @@ const CALL_KEYS = [
   'attemptTimeoutMs',
   'hashKey',
   'classify',
+  'discard',
 ];
 
 function resolveMaxAttempts(retry: RetryOptions = {}): number {

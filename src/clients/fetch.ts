@@ -1,0 +1,88 @@
+/** `fairlead/fetch`: a fetch whose URLs name services. */
+import type { CallOptions } from '../options.js';
+import { FairleadError, isFairleadError } from '../errors.js';
+import { checkFunction, checkKeys } from '../validate.js';
+import { checkTarget, clientFor, IDEMPOTENT_METHODS, onInstance, type Target } from './route.js';
+
+type Fetch = typeof globalThis.fetch;
+type FetchInput = Parameters<Fetch>[0];
+type FetchInit = NonNullable<Parameters<Fetch>[1]>;
+
+export interface WrapFetchOptions {
+  /** The fetch that sends. Default: the global one, looked up at each call. */
+  readonly fetch?: Fetch | undefined;
+}
+
+/**
+ * A drop-in for `fetch`: where the URL's host names a service of `target`, the request goes to one of its
+ * instances, and to another when that fails and may be retried. Any other URL is fetched as it is.
+ *
+ * Idempotent methods, and requests with an `Idempotency-Key` header, are retried; others only when provably
+ * unsent. A stream body is never sent twice. A reply that is a failure (5xx, 429) is retried like an error; the
+ * last one is returned as fetch would. Rejects as fetch does: with a `TypeError` whose `cause` tells why, or
+ * with the reason of the caller's signal. The client's time limits apply until the reply's headers.
+ *
+ * @throws {InvalidOptionError} when `target` is neither a client nor a pool.
+ */
+export function wrapFetch(target: Target, options: WrapFetchOptions = {}): Fetch {
+  checkTarget(target);
+  checkKeys('wrapFetch', options, ['fetch']);
+  if (options.fetch !== undefined) checkFunction('wrapFetch.fetch', options.fetch);
+  return async (input, init = {}) => {
+    const send = options.fetch ?? globalThis.fetch;
+    const url = readUrl(input);
+    const client = url === undefined ? undefined : clientFor(target, url);
+    if (url === undefined || client === undefined) return send(input, init);
+    const signal = init.signal ?? (input instanceof Request ? input.signal : undefined);
+    const call: CallOptions = {
+      idempotent: isIdempotent(input, init),
+      replayable: isReplayable(input, init),
+      signal,
+    };
+    try {
+      return await client.call((attempt) => {
+        const there = onInstance(url, attempt.instance);
+        // The call is over at the headers; the caller's signal must reach the body, too.
+        const both =
+          signal === undefined ? attempt.signal : AbortSignal.any([attempt.signal, signal]);
+        return send(input instanceof Request ? new Request(there, input) : there, {
+          ...init,
+          signal: both,
+        });
+      }, call);
+    } catch (error) {
+      throw isFairleadError(error) ? asFetchError(error) : error;
+    }
+  };
+}
+
+/** `undefined` for what fetch itself must judge (a relative or malformed URL). */
+function readUrl(input: FetchInput): URL | undefined {
+  const text = input instanceof Request ? input.url : String(input);
+  return URL.canParse(text) ? new URL(text) : undefined;
+}
+
+function isIdempotent(input: FetchInput, init: FetchInit): boolean {
+  const request = input instanceof Request ? input : undefined;
+  const method = init.method ?? request?.method ?? 'GET';
+  if (IDEMPOTENT_METHODS.has(method.toUpperCase())) return true;
+  const headers = init.headers === undefined ? request?.headers : new Headers(init.headers);
+  return headers?.has('idempotency-key') === true;
+}
+
+/** A body that is read while it is sent is used up by the first attempt. */
+function isReplayable(input: FetchInput, init: FetchInit): boolean {
+  const body: unknown = init.body ?? (input instanceof Request ? input.body : undefined);
+  if (typeof body !== 'object' || body === null) return true;
+  if (body instanceof Blob || body instanceof URLSearchParams || body instanceof FormData) {
+    return true;
+  }
+  return body instanceof ArrayBuffer || ArrayBuffer.isView(body);
+}
+
+/** Fetch tells of trouble on the way with a TypeError; the real error is its cause. */
+function asFetchError(cause: FairleadError): TypeError {
+  const error = new TypeError('fetch failed', { cause });
+  Object.defineProperty(error, 'fairlead', { value: { attempts: cause.attempts } });
+  return error;
+}
