@@ -13,7 +13,7 @@ const BY_NAME: Readonly<Record<PolicyName, () => Policy>> = {
   'weighted-round-robin': weightedRoundRobin,
   random,
   p2c,
-  'peak-ewma': () => p2c({ load: peakEwma() }),
+  'peak-ewma': () => ({ ...p2c({ load: peakEwma() }), name: 'peak-ewma' }),
 };
 
 /** The policy that the option `policy` means: a built-in by name, or one of the user's. */
