@@ -1,14 +1,14 @@
 /**
  * What a pick and a call cost, beside the two libraries below them, in one run: `npm run bench:call`.
  *
- * Every figure is the median of interleaved rounds, so that a slow moment of the machine hits all alike.
+ * Runs the built package: a loader that compiles on the fly makes closures several times dearer. Every figure is
+ * the median of interleaved rounds, so that a slow moment of the machine hits all alike.
  */
+import { createClient, type PolicyName } from 'fairlead';
+import { memoryAdapter } from 'fairlead/testing';
 import CircuitBreaker from 'opossum';
 import pRetry from 'p-retry';
 import { Bench } from 'tinybench';
-import { createClient, type PolicyName } from '../src/index.js';
-import { memoryAdapter, seededRng } from '../src/testing.js';
-import { realEnv } from '../src/env.js';
 
 const ROUNDS = 7;
 /** Operations per timed sample: one alone is not much longer than reading the clock. */
@@ -22,7 +22,6 @@ const POLICIES: readonly PolicyName[] = [
   'peak-ewma',
 ];
 
-const env = { clock: realEnv().clock, rng: seededRng(1) };
 const noop = (): Promise<number> => Promise.resolve(1);
 const closers: (() => Promise<void> | void)[] = [];
 
@@ -62,15 +61,22 @@ async function main(): Promise<void> {
   const fenced = ns('opossum fire, fenced');
   console.log(`Node ${process.version}, medians of ${String(ROUNDS)} interleaved rounds\n`);
   for (const name of names) {
-    const ratio = name.startsWith('pick') ? '' : `   ${(ns(name) / fenced).toFixed(2)}x fenced opossum`;
+    const ratio = name.startsWith('pick')
+      ? ''
+      : `   ${(ns(name) / fenced).toFixed(2)}x fenced opossum`;
     console.log(`${name.padEnd(38)} ${ns(name).toFixed(0).padStart(8)} ns${ratio}`);
   }
   for (const close of closers) await close();
 }
 
-/** A lease picked and ended. */
+/** An instance picked, its lease begun and ended; the breaker's share is shown by the calls. */
 async function picking(policy: PolicyName, n: number): Promise<() => void> {
-  const client = createClient({ service: 'bench', discovery: instances(n), policy, env });
+  const client = createClient({
+    service: 'bench',
+    discovery: instances(n),
+    policy,
+    breaker: false,
+  });
   closers.push(() => client.close());
   await client.ready();
   return () => {
@@ -79,7 +85,7 @@ async function picking(policy: PolicyName, n: number): Promise<() => void> {
 }
 
 async function calling(options: { breaker?: false }): Promise<() => Promise<void>> {
-  const client = createClient({ service: 'bench', discovery: instances(10), env, ...options });
+  const client = createClient({ service: 'bench', discovery: instances(10), ...options });
   closers.push(() => client.close());
   await client.ready();
   const idempotent = { idempotent: true };

@@ -34,7 +34,8 @@ const { values: wanted } = parseArgs({
   options: { consul: { type: 'boolean', default: false }, runs: { type: 'string', default: '1' } },
 });
 const runs = Number(wanted.runs);
-if (!Number.isInteger(runs) || runs < 1) throw new Error(`--runs must be 1 or more: ${wanted.runs}`);
+if (!Number.isInteger(runs) || runs < 1)
+  throw new Error(`--runs must be 1 or more: ${wanted.runs}`);
 let good = 0;
 for (let n = 1; n <= runs; n++) {
   const agent = wanted.consul ? await startConsulAgent() : undefined;

@@ -120,7 +120,7 @@ class ServiceClient implements Client {
   constructor(given: ClientOptions) {
     const options = resolveOptions(given);
     const policy = resolvePolicy(options.policy);
-    const env = given.env ?? realEnv();
+    const env = options.env ?? realEnv();
     const { breaker } = options;
     const set: InstanceSet = new InstanceSet(options, env, this.#events, {
       clock: env.clock,

@@ -77,8 +77,9 @@ export function isFairleadError(error: unknown): error is FairleadError {
 /** The sends behind an error that `call`, a wrapped axios or a wrapped fetch rejected with, oldest first. */
 export function attemptsOf(error: unknown): readonly AttemptRecord[] {
   if (isFairleadError(error)) return error.attempts;
-  const details = (error as { fairlead?: { attempts?: readonly AttemptRecord[] } } | null | undefined)
-    ?.fairlead;
+  const details = (
+    error as { fairlead?: { attempts?: readonly AttemptRecord[] } } | null | undefined
+  )?.fairlead;
   return details?.attempts ?? [];
 }
 

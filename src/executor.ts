@@ -32,11 +32,7 @@ const TIMED_OUT: Verdict = { outcome: 'failure', retry: 'if-idempotent' };
 const NOTHING_TRIED: ReadonlySet<string> = new Set();
 
 /** Runs one call: deadline, attempts, pick, send, outcome. Rejects with the error of the last attempt. */
-export function execute<T>(
-  fn: CallFunction<T>,
-  options: CallOptions,
-  deps: CallDeps,
-): Promise<T> {
+export function execute<T>(fn: CallFunction<T>, options: CallOptions, deps: CallDeps): Promise<T> {
   return new Call(fn, options, deps).run();
 }
 
@@ -96,7 +92,8 @@ class Call<T> implements CallContext {
     return set.whenListed({
       for: 'answer',
       deadlineMs: this.#deadlineMs,
-      error: () => this.#error('ERR_FAIRLEAD_NOT_READY', 'no list of instances within the deadline'),
+      error: () =>
+        this.#error('ERR_FAIRLEAD_NOT_READY', 'no list of instances within the deadline'),
       signal: this.options.signal,
     });
   }
@@ -104,7 +101,10 @@ class Call<T> implements CallContext {
   readonly #attempt = (): Promise<AttemptEnd> => {
     const { signal } = this.options;
     if (signal?.aborted === true) {
-      return Promise.resolve({ settled: { ok: false, error: signal.reason }, verdict: FINAL });
+      return Promise.resolve({
+        settled: { ok: false, error: signal.reason as unknown },
+        verdict: FINAL,
+      });
     }
     this.nowMs = this.deps.env.clock.now();
     const lease = this.#pick();
@@ -140,7 +140,8 @@ class Call<T> implements CallContext {
         attempt.abort(error);
       };
       const settle = (settled: Settled): void => {
-        if (ended) this.#discard(settled); // too late: the attempt timed out or was cancelled
+        if (ended)
+          this.#discard(settled); // too late: the attempt timed out or was cancelled
         else this.#judge(settled, end);
       };
       const limitMs = this.#limitMs(lease);
@@ -222,7 +223,8 @@ class Call<T> implements CallContext {
         : Math.max(backoffMs(this.#attempts, env.rng), elsewhere ? 0 : (verdict.retryAfterMs ?? 0));
     if (nowMs + pauseMs >= this.#deadlineMs) return undefined;
     this.#discard(settled);
-    return () => (pauseMs === 0 ? Promise.resolve() : env.clock.sleep(pauseMs, this.options.signal));
+    return () =>
+      pauseMs === 0 ? Promise.resolve() : env.clock.sleep(pauseMs, this.options.signal);
   };
 
   #note(lease: Lease, settled: Settled, { outcome }: Verdict): void {

@@ -139,9 +139,10 @@ export class InstanceSet {
         settle();
       };
       const onNews = (): void => {
-        if (this.#closedBy !== undefined) {
+        const closedBy = this.#closedBy;
+        if (closedBy !== undefined) {
           end(() => {
-            reject(this.#closedBy);
+            reject(closedBy);
           });
         } else if (isThere()) end(resolve);
       };
@@ -248,7 +249,10 @@ function isSame(a: Instance, b: Instance): boolean {
   );
 }
 
-function sameEntries(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+function sameEntries(
+  a: Readonly<Record<string, string>>,
+  b: Readonly<Record<string, string>>,
+): boolean {
   const keys = Object.keys(a);
   return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
 }

@@ -1,11 +1,4 @@
-import type {
-  BreakerState,
-  Clock,
-  Instance,
-  InstanceRecord,
-  Load,
-  Outcome,
-} from './types.js';
+import type { BreakerState, Clock, Instance, InstanceRecord, Load, Outcome } from './types.js';
 
 /** The fuse of one instance, as the record drives it. Implemented in health/breaker.ts. */
 export interface Breaker {
@@ -70,12 +63,7 @@ export class InstanceState implements InstanceRecord {
     const nowMs = this.#deps.clock.now();
     this.pending--;
     if (outcome !== 'ignored') {
-      this.ewmaMs = this.#deps.learner.observe(
-        this,
-        nowMs - lease.startedAtMs,
-        outcome,
-        nowMs,
-      );
+      this.ewmaMs = this.#deps.learner.observe(this, nowMs - lease.startedAtMs, outcome, nowMs);
       this.ewmaAtMs = nowMs;
       this.measured++;
       this.successRatio += ((outcome === 'success' ? 1 : 0) - this.successRatio) / SUCCESS_SPAN;

@@ -120,6 +120,7 @@ export interface ResolvedOptions {
   readonly panicRatio: number;
   readonly shrinkGraceMs: number;
   readonly classify: Classify | undefined;
+  readonly env: Env | undefined;
 }
 
 const DEFAULT_KEYS = [
@@ -158,6 +159,7 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
     }),
     classify:
       options.classify === undefined ? undefined : checkFunction('classify', options.classify),
+    env: resolveEnv(options.env),
   };
 }
 
@@ -171,7 +173,11 @@ export function checkPoolOptions(options: ClientPoolOptions): void {
   for (const [name, own] of Object.entries(services)) {
     checkKeys(`services.${name}`, own, ['discovery', ...DEFAULT_KEYS]);
     if (own.discovery === undefined && options.discovery === undefined) {
-      throw new InvalidOptionError(`services.${name}.discovery`, 'given where the pool has none', undefined);
+      throw new InvalidOptionError(
+        `services.${name}.discovery`,
+        'given where the pool has none',
+        undefined,
+      );
     }
   }
 }
@@ -252,11 +258,24 @@ function resolveBreaker(options: BreakerOptions | false = {}): ResolvedBreaker |
   };
 }
 
-function checkAdapter(option: string, adapter: DiscoveryAdapter): DiscoveryAdapter {
+function checkAdapter(option: string, adapter: unknown): DiscoveryAdapter {
   if (!isObject(adapter)) {
     throw new InvalidOptionError(option, 'a DiscoveryAdapter such as staticList([...])', adapter);
   }
   checkString(`${option}.name`, adapter['name']);
   checkFunction(`${option}.watch`, adapter['watch']);
-  return adapter;
+  return adapter as unknown as DiscoveryAdapter;
+}
+
+/** @throws {InvalidOptionError} naming the part of the clock or generator that is missing. */
+function resolveEnv(env: unknown): Env | undefined {
+  if (env === undefined) return undefined;
+  const { clock, rng } = checkKeys('env', env, ['clock', 'rng']);
+  if (!isObject(clock)) throw new InvalidOptionError('env.clock', 'a Clock', clock);
+  for (const method of ['now', 'sleep', 'setTimer']) {
+    checkFunction(`env.clock.${method}`, clock[method]);
+  }
+  if (!isObject(rng)) throw new InvalidOptionError('env.rng', 'an Rng', rng);
+  checkFunction('env.rng.next', rng['next']);
+  return env as Env;
 }

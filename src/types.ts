@@ -96,8 +96,7 @@ export interface Verdict {
 
 /** What `classify` is given: how the function of one attempt settled. */
 export type Settled =
-  | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly error: unknown };
+  { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
 
 /** Judges one settled attempt. `undefined` leaves the judgement to the built-in rules. */
 export type Classify = (settled: Settled) => Verdict | undefined;

@@ -43,5 +43,6 @@ async function put(path, body) {
     method: 'PUT',
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
-  if (!reply.ok) throw new Error(`Consul answered ${reply.status} to ${path}: ${await reply.text()}`);
+  if (!reply.ok)
+    throw new Error(`Consul answered ${reply.status} to ${path}: ${await reply.text()}`);
 }

@@ -249,7 +249,9 @@ function timeoutMessage({ timeout = 0, timeoutErrorMessage }: Config): string | 
 }
 
 function timeoutCode({ transitional }: Config): string {
-  return transitional?.clarifyTimeoutError === true ? AxiosError.ETIMEDOUT : AxiosError.ECONNABORTED;
+  return transitional?.clarifyTimeoutError === true
+    ? AxiosError.ETIMEDOUT
+    : AxiosError.ECONNABORTED;
 }
 
 let warnedOfAxiosRetry = false;

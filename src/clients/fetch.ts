@@ -1,6 +1,6 @@
 /** `fairlead/fetch`: a fetch whose URLs name services. */
 import type { CallOptions } from '../options.js';
-import { FairleadError, isFairleadError } from '../errors.js';
+import { type FairleadError, isFairleadError } from '../errors.js';
 import { checkFunction, checkKeys } from '../validate.js';
 import { checkTarget, clientFor, IDEMPOTENT_METHODS, onInstance, type Target } from './route.js';
 

@@ -19,11 +19,12 @@ const BY_NAME: Readonly<Record<PolicyName, () => Policy>> = {
 /** The policy that the option `policy` means: a built-in by name, or one of the user's. */
 export function resolvePolicy(policy: PolicyName | Policy): Policy {
   if (typeof policy === 'string' && Object.hasOwn(BY_NAME, policy)) return BY_NAME[policy]();
-  if (!isObject(policy)) {
+  const given: unknown = policy;
+  if (!isObject(given)) {
     const names = Object.keys(BY_NAME).map((name) => `"${name}"`);
-    throw new InvalidOptionError('policy', `one of ${names.join(', ')}, or a Policy`, policy);
+    throw new InvalidOptionError('policy', `one of ${names.join(', ')}, or a Policy`, given);
   }
-  checkString('policy.name', policy['name']);
-  checkFunction('policy.build', policy['build']);
-  return policy as unknown as Policy;
+  checkString('policy.name', given['name']);
+  checkFunction('policy.build', given['build']);
+  return given as unknown as Policy;
 }

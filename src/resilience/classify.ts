@@ -129,4 +129,5 @@ const BEFORE_SENDING = new Set([
 ]);
 
 /** OpenSSL's verification errors: the handshake ended before a request could be sent. */
-const CERTIFICATE = /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERROR_IN_CERT|HOSTNAME_MISMATCH|INVALID_CA|CRL_)/;
+const CERTIFICATE =
+  /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERROR_IN_CERT|HOSTNAME_MISMATCH|INVALID_CA|CRL_)/;

@@ -32,7 +32,8 @@ const OPTIONS = {
   maxRetryTime: Infinity,
   randomize: false,
   unref: false,
-  onFailedAttempt: ({ error }: { error: Error }) => (error as Again).pause(),
+  onFailedAttempt: ({ error }: { error: Error }) =>
+    error instanceof Again ? error.pause() : Promise.reject(error),
   shouldRetry: () => true,
   shouldConsumeRetry: () => true,
 };

@@ -3,8 +3,7 @@ import type { Stage } from '../types.js';
 /** Weight 0 means draining: calls in flight finish, new ones go elsewhere. */
 export const draining: Stage = {
   name: 'draining',
-  apply: (candidates) =>
-    candidates.every(isTaking) ? candidates : candidates.filter(isTaking),
+  apply: (candidates) => (candidates.every(isTaking) ? candidates : candidates.filter(isTaking)),
 };
 
 function isTaking({ instance }: { readonly instance: { readonly weight: number } }): boolean {

@@ -1,0 +1,31 @@
+/** `fairlead/consul`: the instances of a service as a Consul agent sees them. */
+import type { DiscoveryAdapter } from '../src/types.js';
+import { readOptions, type ConsulOptions } from './consul/options.js';
+import { watchHealth } from './consul/watch.js';
+
+export type { ConsulOptions } from './consul/options.js';
+export type { ConsulContext, ConsulLike, ConsulQuery } from './consul/client.js';
+
+/**
+ * Follows the health of a service through blocking queries to one agent, with the npm package `consul`.
+ *
+ * - An instance with any critical check (maintenance is one) is left out; with any warning it weighs
+ *   `Weights.Warning`, else `Weights.Passing`. Weight 0 means draining.
+ * - A service without entries is `not-found`; one whose entries are all critical is an empty list.
+ * - A failed read never ends the watch and never costs the list: it is reported, and tried again after
+ *   250 ms to 30 s (full jitter), after Retry-After where given (at most a minute), or after a minute where only
+ *   a change of configuration can help. A malformed entry is reported and left out.
+ * - At most two successful reads in a burst, then one a second (one in 5 s above 5,000 entries).
+ *
+ * While it waits for a change nothing of it keeps the process alive, unless a `client` of your own is used.
+ *
+ * @throws {InvalidOptionError} `ERR_FAIRLEAD_INVALID_OPTION` naming option, range and value.
+ * @example consul({ url: 'http://127.0.0.1:8500', tags: ['v2'] })
+ */
+export function consul(options: ConsulOptions = {}): DiscoveryAdapter {
+  const settings = readOptions(options);
+  return {
+    name: 'consul',
+    watch: (service, context) => watchHealth(service, settings, context),
+  };
+}

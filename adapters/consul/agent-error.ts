@@ -1,0 +1,98 @@
+import { isObject } from '../../src/validate.js';
+
+/**
+ * Why a read gave no list. Holds text of ours and a scrubbed quote, never the response: that would carry the
+ * request's headers, and so the token.
+ */
+export class AgentError extends Error {
+  override readonly name = 'ConsulAgentError';
+  readonly kind: FaultKind;
+  /** HTTP status, when the agent answered at all. */
+  readonly status: number | undefined;
+  /** The agent asked for at least this pause, in ms. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, details: AgentErrorDetails = {}) {
+    super(message);
+    this.kind = details.kind ?? 'transient';
+    this.status = details.status;
+    this.retryAfterMs = details.retryAfterMs;
+  }
+}
+
+/** `busy`: the agent asks for rest; `permanent`: only another configuration helps. */
+export type FaultKind = 'transient' | 'busy' | 'permanent';
+
+interface AgentErrorDetails {
+  readonly kind?: FaultKind;
+  readonly status?: number;
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** The parts of Node's `IncomingMessage`, as the npm client hands it on, that are read. */
+export interface AgentResponse {
+  readonly statusCode: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly body?: unknown;
+}
+
+export function isAgentResponse(value: unknown): value is AgentResponse {
+  return isObject(value) && typeof value['statusCode'] === 'number' && isObject(value['headers']);
+}
+
+/** An error of the npm client in our terms. `scrub` removes secrets from what it quotes. */
+export function toAgentError(error: unknown, scrub: (text: string) => string): AgentError {
+  if (error instanceof AgentError) return error;
+  const response = isObject(error) ? error['response'] : undefined;
+  if (isAgentResponse(response)) {
+    if (response.statusCode >= 200 && response.statusCode < 300) {
+      return new AgentError('the reply is no JSON', { status: response.statusCode });
+    }
+    return badStatus(response, scrub);
+  }
+  const text = error instanceof Error && error.message !== '' ? error.message : 'the read failed';
+  const code = isObject(error) ? error['code'] : undefined;
+  const named = typeof code !== 'string' || text.includes(code);
+  return new AgentError(scrub(oneLine(named ? text : `${text} (${code})`)));
+}
+
+/** An answer that is not a 200. Texts as Consul 1.8 words them; later versions keep them. */
+export function badStatus(response: AgentResponse, scrub: (text: string) => string): AgentError {
+  const { statusCode: status, body } = response;
+  const text = Buffer.isBuffer(body) ? body.toString('utf8') : typeof body === 'string' ? body : '';
+  const quote = /^\s*</.test(text) ? '' : scrub(oneLine(text));
+  const message = quote === '' ? `status ${String(status)}` : `status ${String(status)}, ${quote}`;
+
+  if (status === 429 || status === 503) {
+    const retryAfterMs = readRetryAfter(response.headers);
+    return new AgentError(message, { kind: 'busy', status, retryAfterMs });
+  }
+  const hint = permanentCause(status, text);
+  if (hint === undefined) return new AgentError(message, { status });
+  return new AgentError(`${message}; ${hint}`, { kind: 'permanent', status });
+}
+
+function permanentCause(status: number, text: string): string | undefined {
+  if (status === 401 || status === 403) return 'check the option "token"';
+  if (text.includes('No path to datacenter')) return 'check the option "datacenter"';
+  if (text.includes('Failed to create boolean expression evaluator')) {
+    return 'check the option "filter"';
+  }
+  return status === 400 || status === 404 || status === 405
+    ? 'check the options of consul()'
+    : undefined;
+}
+
+/** Seconds, or a date; a date counts from the `Date` the same reply carries, for the clocks may differ. */
+function readRetryAfter(headers: AgentResponse['headers']): number | undefined {
+  const value = headers['retry-after'];
+  if (typeof value !== 'string') return undefined;
+  if (/^\d+$/.test(value)) return Number(value) * 1_000;
+  const pause = Date.parse(value) - Date.parse(String(headers['date']));
+  return Number.isNaN(pause) || pause < 0 ? undefined : pause;
+}
+
+function oneLine(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line.length <= 200 ? line : `${line.slice(0, 197)}...`;
+}

@@ -1,0 +1,117 @@
+import http from 'node:http';
+import https from 'node:https';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { FairleadError } from '../../src/errors.js';
+import type { ConsulLike } from './client.js';
+import type { ConsulSettings } from './options.js';
+
+/** A client with the sockets of one watch, of which at most one is in use at a time. */
+export interface Connection {
+  readonly client: ConsulLike;
+  /** How messages name the agent; free of credentials. */
+  readonly label: string;
+  /**
+   * Calls `fn` when the socket of the request in flight closes, also after a whole reply. The npm client
+   * overlooks this inside a body and would wait for its end for ever. `undefined` stops listening.
+   */
+  onClosed(fn: (() => void) | undefined): void;
+  /** Closes every socket. */
+  close(): void;
+}
+
+type ConsulModule = typeof import('consul');
+
+export async function connect(
+  source: ConsulSettings['source'],
+  load: () => Promise<unknown> = () => import('consul'),
+): Promise<Connection> {
+  if ('client' in source) {
+    return {
+      client: source.client,
+      label: 'Consul',
+      onClosed: () => undefined,
+      close: () => undefined,
+    };
+  }
+  const { url } = source;
+  const Consul = await loadConsul(load);
+  const sockets = quietAgent(url.protocol === 'https:');
+  const path = url.pathname.replace(/\/+$/, '');
+  const hasCredentials = url.username !== '' || url.password !== '';
+  const credentials = !hasCredentials ? '' : `${url.username}:${url.password}@`;
+  const options = {
+    baseUrl: `${url.protocol}//${credentials}${url.host}${path}/v1`,
+    agent: sockets.agent,
+  };
+  return {
+    client: new Consul(options),
+    label: `Consul at ${url.protocol}//${url.host}${path}`,
+    onClosed: sockets.onClosed,
+    close: () => {
+      sockets.agent.destroy();
+    },
+  };
+}
+
+async function loadConsul(load: () => Promise<unknown>): Promise<ConsulModule> {
+  try {
+    const loaded = (await load()) as { readonly default: ConsulModule };
+    return loaded.default;
+  } catch (cause) {
+    throw new FairleadError(
+      'ERR_FAIRLEAD_MISSING_DEPENDENCY',
+      'The package "consul" could not be loaded. Install it beside fairlead: npm install consul',
+      { cause },
+    );
+  }
+}
+
+/**
+ * An HTTP agent whose sockets never keep the process alive, not even with a query parked on them. Node
+ * refs a socket each time it takes it from the pool.
+ */
+function quietAgent(
+  secure: boolean,
+): Pick<Connection, 'onClosed'> & { readonly agent: http.Agent } {
+  const agent = new (secure ? https : http).Agent({ keepAlive: true });
+  let inUse: Duplex | undefined;
+  let onClosed: (() => void) | undefined;
+
+  const create = agent.createConnection.bind(agent);
+  agent.createConnection = (options, callback) => {
+    const socket = create({ ...options, host: withoutBrackets(options.host) }, callback);
+    if (socket == null) return socket;
+    inUse = socket;
+    quieten(socket);
+    // While it tries the addresses of a name in turn, each try has a handle of its own.
+    socket.once('connect', () => {
+      quieten(socket);
+    });
+    socket.once('close', () => {
+      if (inUse === socket) onClosed?.();
+    });
+    return socket;
+  };
+  const reuse = agent.reuseSocket.bind(agent);
+  agent.reuseSocket = (socket, request) => {
+    reuse(socket, request);
+    inUse = socket;
+    quieten(socket);
+  };
+  return {
+    agent,
+    onClosed: (fn) => {
+      onClosed = fn;
+    },
+  };
+}
+
+function quieten(socket: Duplex): void {
+  if (socket instanceof Socket) socket.unref();
+}
+
+/** The npm client hands on `[::1]` as the URL spells it, which is no name to connect to. */
+function withoutBrackets(host: string | null | undefined): string | undefined {
+  return host?.replace(/^\[(.*)\]$/, '$1');
+}

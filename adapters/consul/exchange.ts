@@ -1,0 +1,88 @@
+import { EventEmitter } from 'node:events';
+import type { WatchContext } from '../../src/types.js';
+import { AgentError } from './agent-error.js';
+import type { ConsulContext } from './client.js';
+import type { Connection } from './connection.js';
+
+export interface ExchangeLimits {
+  /** For the whole reply, body included: the npm client has no such limit, and its own keeps the process alive. */
+  readonly deadlineMs: number;
+  /** Registers what gives the exchange up when fresh data is wanted; `undefined` takes it back. */
+  readonly onRefresh: (giveUp: (() => void) | undefined) => void;
+}
+
+/**
+ * Runs one request and settles in any case: with what `send` settles with, with `'refresh'`, or with an
+ * error when the deadline passes, the socket closes inside the reply, or the watch is aborted. Afterwards
+ * no timer and no listener of it is left, and a request that was given up has lost its socket.
+ */
+export function exchange(
+  send: (ctx: ConsulContext) => Promise<unknown>,
+  connection: Pick<Connection, 'onClosed'>,
+  { signal, clock }: Pick<WatchContext, 'signal' | 'clock'>,
+  { deadlineMs, onRefresh }: ExchangeLimits,
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const ctx = new CancelContext();
+    const giveUp = (settle: () => void): void => {
+      finish();
+      ctx.cancel();
+      settle();
+    };
+    const onAbort = (): void => {
+      giveUp(() => {
+        reject(signal.reason as Error);
+      });
+    };
+    const expire = (ms: number, message: string): { cancel(): void } => {
+      const timer = clock.setTimer(ms, () => {
+        giveUp(() => {
+          reject(new AgentError(message));
+        });
+      });
+      timer.unref();
+      return timer;
+    };
+    const finish = (): void => {
+      deadline.cancel();
+      closing?.cancel();
+      connection.onClosed(undefined);
+      onRefresh(undefined);
+      signal.removeEventListener('abort', onAbort);
+    };
+
+    const deadline = expire(deadlineMs, `no whole reply within ${String(deadlineMs / 1_000)} s`);
+    let closing: { cancel(): void } | undefined;
+    signal.addEventListener('abort', onAbort);
+    connection.onClosed(() => {
+      // Of a whole reply the end is told just after its socket has closed.
+      closing ??= expire(0, 'the connection closed inside the reply');
+    });
+    onRefresh(() => {
+      giveUp(() => {
+        resolve('refresh');
+      });
+    });
+    send(ctx).then(
+      (value) => {
+        finish();
+        resolve(value);
+      },
+      (error: unknown) => {
+        finish();
+        reject(error);
+      },
+    );
+  });
+}
+
+/** What the npm client calls `ctx`. */
+class CancelContext extends EventEmitter implements ConsulContext {
+  readonly includeResponse = true;
+  canceled = false;
+
+  cancel(): void {
+    this.canceled = true;
+    this.emit('cancel');
+  }
+}

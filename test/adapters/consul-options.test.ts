@@ -1,0 +1,118 @@
+import { describe, expect, it } from 'vitest';
+import { consul, type ConsulLike } from '../../adapters/consul.js';
+import { connect } from '../../adapters/consul/connection.js';
+import { readOptions } from '../../adapters/consul/options.js';
+import { isFairleadError } from '../../src/errors.js';
+
+const stub: ConsulLike = { health: { service: () => Promise.resolve([]) } };
+
+function refusal(options: unknown): unknown {
+  try {
+    consul(options as object);
+  } catch (error) {
+    if (isFairleadError(error)) return { ...error, message: error.message };
+    throw error;
+  }
+  throw new Error('it was accepted');
+}
+
+describe('the options of consul()', () => {
+  it('are all optional', () => {
+    const { source, query, waitMs, passingOnly, protocol } = readOptions({});
+    expect('url' in source && source.url.href).toBe('http://127.0.0.1:8500/');
+    expect({ query, waitMs, passingOnly, protocol }).toEqual({
+      query: {},
+      waitMs: 60_000,
+      passingOnly: false,
+      protocol: 'http',
+    });
+  });
+
+  it('become the words of the npm client', () => {
+    const { query } = readOptions({
+      datacenter: 'dc2',
+      tags: ['v2', 'blue'],
+      nodeMeta: { rack: '7', os: 'linux' },
+      near: '_agent',
+      filter: 'Service.Meta.x == "1"',
+      stale: true,
+    });
+    expect(query).toEqual({
+      dc: 'dc2',
+      tag: ['v2', 'blue'],
+      'node-meta': ['rack:7', 'os:linux'],
+      near: '_agent',
+      filter: 'Service.Meta.x == "1"',
+      stale: true,
+    });
+  });
+
+  it.each<[object, string, unknown]>([
+    [{ url: 'no url' }, 'url', 'no url'],
+    [{ url: 'ftp://a' }, 'url', 'ftp://a'],
+    [{ url: 'http://a?x=1' }, 'url', 'http://a?x=1'],
+    [{ url: 'http://user:hunter2@a/#x' }, 'url', 'http://***@a/#x'],
+    [{ url: 'http://user:%zz@a' }, 'url', 'http://***@a'],
+    [{ url: 7 }, 'url', 7],
+    [{ waitMs: 999 }, 'waitMs', 999],
+    [{ waitMs: 600_001 }, 'waitMs', 600_001],
+    [{ waitMs: '60s' }, 'waitMs', '60s'],
+    [{ tags: 'v2' }, 'tags', 'v2'],
+    [{ tags: ['v2', ''] }, 'tags[1]', ''],
+    [{ nodeMeta: { rack: 7 } }, 'nodeMeta.rack', 7],
+    [{ passingOnly: 'yes' }, 'passingOnly', 'yes'],
+    [{ stale: 1 }, 'stale', 1],
+    [{ near: '' }, 'near', ''],
+    [{ filter: 1 }, 'filter', 1],
+    [{ datacenter: '' }, 'datacenter', ''],
+    [{ protocol: 'a b' }, 'protocol', 'a b'],
+    [{ client: {} }, 'client', {}],
+    [{ client: stub, url: 'http://a' }, 'url', 'http://a'],
+    [{ cached: true }, 'cached', true],
+  ])('are refused by name and value: %o', (options, option, value) => {
+    expect(refusal(options)).toMatchObject({
+      code: 'ERR_FAIRLEAD_INVALID_OPTION',
+      option,
+      value,
+      message: expect.stringContaining(`"${option}"`) as string,
+    });
+  });
+
+  it.each([{ token: 4711_0815 }, { token: ' ' }, { token: ['hunter2'] }])(
+    'never show what was given as a token: %o',
+    (options) => {
+      const refused = refusal(options);
+      expect(refused).toMatchObject({ option: 'token' });
+      expect(JSON.stringify(refused)).not.toMatch(/hunter2|47110815/);
+    },
+  );
+});
+
+describe('the npm client', () => {
+  it('is named with its install command when it is missing', async () => {
+    const missing = Object.assign(new Error('no such package'), { code: 'ERR_MODULE_NOT_FOUND' });
+    await expect(
+      connect({ url: new URL('http://a') }, () => Promise.reject(missing)),
+    ).rejects.toMatchObject({
+      code: 'ERR_FAIRLEAD_MISSING_DEPENDENCY',
+      message: expect.stringContaining('npm install consul'),
+      cause: missing,
+    });
+  });
+
+  it('of the user fits our own description of it', async () => {
+    const { default: Consul } = await import('consul');
+    const client: ConsulLike = new Consul();
+    expect(consul({ client }).name).toBe('consul');
+  });
+
+  it.each([
+    ['http://a:8500', 'Consul at http://a:8500'],
+    ['https://user:hunter2@a/consul/', 'Consul at https://a/consul'],
+    ['http://[::1]:8500', 'Consul at http://[::1]:8500'],
+  ])('is made for %s and named without credentials', async (url, label) => {
+    const connection = await connect({ url: new URL(url) });
+    expect(connection.label).toBe(label);
+    connection.close();
+  });
+});

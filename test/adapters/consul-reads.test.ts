@@ -1,0 +1,188 @@
+import { describe, expect, it } from 'vitest';
+import { consul } from '../../adapters/consul.js';
+import { settle } from '../../src/testing/manual-clock.js';
+import { begin, park } from './consul-scene.js';
+import { entry, fakeConsul, type FakeConsul } from './fake-consul.js';
+import { watchWith } from './watched.js';
+
+const reading = (client: FakeConsul): unknown => {
+  const { index, wait } = client.newest().query;
+  return { calls: client.calls.length, index, wait };
+};
+
+describe('reads', () => {
+  it('begin without blocking, then wait on the index of the reply', async () => {
+    const { client } = await begin({ waitMs: 30_000 });
+    expect(reading(client)).toEqual({ calls: 1, index: undefined, wait: undefined });
+    client.newest().reply([entry()], 10);
+    await settle();
+    expect(reading(client)).toEqual({ calls: 2, index: '10', wait: '30000ms' });
+  });
+
+  it('carry the options and ask for the response', async () => {
+    const { client } = await begin({ tags: ['v2'], stale: true, token: 'abc' });
+    expect(client.newest().query).toMatchObject({
+      service: 'web',
+      tag: ['v2'],
+      stale: true,
+      token: 'abc',
+      ctx: { includeResponse: true },
+    });
+  });
+
+  it.each([
+    ['backwards', 9],
+    ['missing', undefined],
+    ['0', 0],
+    ['no number', 'x'],
+    ['negative', -1],
+  ])('do not block after an index that is %s', async (_what, index) => {
+    const { client, clock } = await park();
+    client.newest().reply([entry()], index);
+    await clock.advance(5_000);
+    expect(reading(client)).toEqual({ calls: 3, index: undefined, wait: undefined });
+  });
+
+  it('do not block after an error, whatever index it carries', async () => {
+    const { client, clock } = await park();
+    client.newest().refuse(500, 'rpc error', { 'x-consul-index': '1' });
+    await clock.advance(1_000);
+    expect(reading(client)).toEqual({ calls: 3, index: undefined, wait: undefined });
+    client.newest().reply([entry()], 3);
+    await settle();
+    expect(reading(client)).toEqual({ calls: 4, index: '3', wait: '60000ms' });
+  });
+});
+
+describe('snapshots', () => {
+  it('tell an unknown service from one without healthy instances', async () => {
+    const { client, watched } = await begin();
+    client.newest().reply([], 5);
+    await settle();
+    client.newest().reply([entry({ checks: ['critical'] })], 6);
+    await settle();
+    expect(watched.snapshots).toEqual([
+      { kind: 'not-found' },
+      { kind: 'instances', instances: [], version: '6' },
+    ]);
+  });
+
+  it('come only with new content', async () => {
+    const { client, clock, watched } = await park();
+    client.newest().reply([entry({ checks: [{ Status: 'passing', Output: 'new' }] })], 11);
+    await clock.advance(1_000);
+    expect(watched.snapshots).toHaveLength(1);
+    client.newest().reply([entry({ tags: ['v2'] })], 12);
+    await settle();
+    expect(watched.snapshots).toHaveLength(2);
+  });
+
+  it('leave a bad entry out and tell of it once', async () => {
+    const { client, clock, watched } = await begin();
+    const broken = entry({ id: 'broken', port: 70_000 });
+    client.newest().reply([entry(), broken], 10);
+    await settle();
+    client.newest().reply([broken, entry()], 11);
+    await clock.advance(1_000);
+    expect(watched.snapshots).toMatchObject([{ instances: [{ id: 'dc1/n1/web-1' }] }]);
+    expect(watched.faults).toMatchObject([
+      {
+        message: expect.stringContaining('"dc1/n1/broken" of "web"'),
+        field: 'entries[1].Service.Port',
+        value: 70_000,
+      },
+    ]);
+  });
+
+  it('do not come from a reply of bad entries alone', async () => {
+    const { client, watched } = await park();
+    client.newest().reply([entry({ port: 0 })], 11);
+    await settle();
+    expect(watched.snapshots).toHaveLength(1);
+    expect(reading(client)).toMatchObject({ calls: 3, index: '11' });
+  });
+
+  it('come first from every watch, changed or not', async () => {
+    const client = fakeConsul();
+    const adapter = consul({ client });
+    for (const _ of [1, 2]) {
+      const watched = watchWith(adapter);
+      await settle();
+      client.newest().reply([entry()], 10);
+      await settle();
+      expect(watched.snapshots).toHaveLength(1);
+      await watched.abort();
+    }
+  });
+});
+
+describe('successful reads', () => {
+  it('have a burst of two updates, then one a second', async () => {
+    const { client, clock } = await begin();
+    const answer = async (): Promise<number> => {
+      client.newest().reply([entry({ port: 1_000 + client.calls.length })], client.calls.length);
+      await settle();
+      return client.calls.length;
+    };
+    expect([await answer(), await answer(), await answer()]).toEqual([2, 3, 3]);
+    await clock.advance(999);
+    expect(client.calls).toHaveLength(3);
+    await clock.advance(1);
+    expect(client.calls).toHaveLength(4);
+    await clock.advance(10_000);
+    expect([await answer(), await answer(), await answer()]).toEqual([5, 6, 6]);
+  });
+
+  it('above 5,000 entries have one in five seconds', async () => {
+    const { client, clock } = await begin();
+    const many = Array.from({ length: 5_001 }, (_, id) => entry({ id: `web-${id}` }));
+    for (const index of [1, 2, 3]) {
+      client.newest().reply(many, index);
+      await settle();
+    }
+    await clock.advance(4_999);
+    expect(client.calls).toHaveLength(3);
+    await clock.advance(1);
+    expect(client.calls).toHaveLength(4);
+  });
+
+  it('without an index poll every five seconds and say so once', async () => {
+    const { client, clock, watched } = await begin();
+    for (const calls of [1, 2, 3]) {
+      expect(client.calls).toHaveLength(calls);
+      client.newest().reply([entry()]);
+      await clock.advance(4_999);
+      expect(client.calls).toHaveLength(calls);
+      await clock.advance(1);
+    }
+    expect(watched.faults).toMatchObject([{ field: 'X-Consul-Index' }]);
+  });
+});
+
+describe('the wish for fresh data', () => {
+  it('ends a parked query and reads without blocking', async () => {
+    const { client, watched } = await park();
+    const parked = client.newest();
+    watched.refresh();
+    await settle();
+    expect(parked.cancelled).toBe(true);
+    expect(reading(client)).toEqual({ calls: 3, index: undefined, wait: undefined });
+    expect(watched.faults).toEqual([]);
+    client.newest().reply([entry({ port: 81 })], 11);
+    await settle();
+    expect(watched.snapshots).toHaveLength(2);
+  });
+
+  it('ends a backoff, but makes no hot loop', async () => {
+    const { client, clock, watched } = await begin();
+    for (let second = 0; second < 60; second++) {
+      client.newest().fail(new Error('down'));
+      for (let call = 0; call < 10; call++) {
+        watched.refresh();
+        await clock.advance(100);
+      }
+    }
+    expect(client.calls.length).toBeGreaterThan(30);
+    expect(client.calls.length).toBeLessThan(70);
+  });
+});

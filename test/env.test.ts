@@ -1,0 +1,78 @@
+import { getEventListeners } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { realEnv, sleepOn } from '../src/env.js';
+import { ManualClock, settle } from '../src/testing/manual-clock.js';
+import { watched } from './support/promises.js';
+
+describe('sleepOn', () => {
+  it('resolves when the time is over, and not before', async () => {
+    const clock = new ManualClock();
+    const sleep = watched(sleepOn(clock, 100));
+    await clock.advance(99);
+    expect(sleep.status).toBe('pending');
+    await clock.advance(1);
+    expect(sleep.status).toBe('resolved');
+  });
+
+  it('rejects with the reason on abort and cancels its timer', async () => {
+    const clock = new ManualClock();
+    const stop = new AbortController();
+    const sleep = watched(sleepOn(clock, 100, stop.signal));
+    const reason = new Error('enough');
+    stop.abort(reason);
+    await settle();
+    expect(sleep.error).toBe(reason);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('sets no timer for a signal that has aborted', async () => {
+    const clock = new ManualClock();
+    const sleep = watched(sleepOn(clock, 100, AbortSignal.abort('no')));
+    await settle();
+    expect(sleep).toMatchObject({ status: 'rejected', error: 'no' });
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('leaves no listener on the signal once over', async () => {
+    const clock = new ManualClock();
+    const { signal } = new AbortController();
+    const sleep = sleepOn(clock, 100, signal);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    await clock.advance(100);
+    await sleep;
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  });
+});
+
+describe('realEnv', () => {
+  it('draws from [0, 1) and never goes back in time', () => {
+    const { clock, rng } = realEnv();
+    const before = clock.now();
+    for (let i = 0; i < 100; i++) {
+      const u = rng.next();
+      expect(u >= 0 && u < 1).toBe(true);
+    }
+    expect(clock.now()).toBeGreaterThanOrEqual(before);
+  });
+
+  it('has timers that fire, and none that was cancelled', async () => {
+    const { clock } = realEnv();
+    const cancelled = clock.setTimer(0, () => {
+      throw new Error('was cancelled');
+    });
+    cancelled.cancel();
+    await new Promise<void>((resolve) => clock.setTimer(0, resolve));
+  });
+
+  it('has timers that count as pending until unreferenced', () => {
+    const timeouts = (): number =>
+      process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const { clock } = realEnv();
+    const before = timeouts();
+    const timer = clock.setTimer(1_000_000, () => undefined);
+    expect(timeouts()).toBe(before + 1);
+    timer.unref();
+    expect(timeouts()).toBe(before);
+    timer.cancel();
+  });
+});

@@ -1,0 +1,329 @@
+import { once } from 'node:events';
+import { Agent } from 'node:http';
+import { PassThrough, Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import axios, { AxiosError, type AxiosInstance, CanceledError, isAxiosError } from 'axios';
+import { afterEach, describe, expect, expectTypeOf, it, vi } from 'vitest';
+import { wrapAxios } from '../../src/clients/axios.js';
+import {
+  attemptsOf,
+  type Client,
+  type ClientDefaults,
+  createClient,
+  createClientPool,
+  isFairleadError,
+} from '../../src/index.js';
+import { memoryAdapter } from '../../src/testing.js';
+import { readBody, refusedPort, serve, type TestServer } from './servers.js';
+
+const closers: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  await Promise.all(closers.splice(0).map((close) => close()));
+});
+
+function clientOf(servers: readonly { port: number }[], options: ClientDefaults = {}): Client {
+  const client = createClient({
+    service: 'orders',
+    discovery: memoryAdapter(servers.map(({ port }) => ({ host: '127.0.0.1', port }))),
+    policy: 'round-robin',
+    ...options,
+  });
+  closers.push(() => client.close());
+  return client;
+}
+
+const echo = (): Promise<TestServer> =>
+  serve((request, response) => {
+    void readBody(request).then((body) => {
+      response.setHeader('content-type', 'application/json');
+      response.end(
+        JSON.stringify({
+          method: request.method,
+          url: request.url,
+          headers: request.headers,
+          body,
+        }),
+      );
+    });
+  });
+const failing = (status: number): Promise<TestServer> =>
+  serve((_request, response) => {
+    response.statusCode = status;
+    response.end('{"failed":true}');
+  });
+
+describe('a wrapped axios instance', () => {
+  it('is the same instance, with its type', async () => {
+    const own = axios.create();
+    const wrapped = wrapAxios(own, clientOf([await echo()]));
+    expect(wrapped).toBe(own);
+    expectTypeOf(wrapped).toEqualTypeOf<AxiosInstance>();
+  });
+
+  it('sends to an instance and keeps path, params, headers and body', async () => {
+    const server = await echo();
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders/v1/' }), clientOf([server]));
+    const { data, config } = await http.post<Record<string, unknown>>(
+      '/items',
+      { a: 1 },
+      { params: { q: 'x y' }, headers: { 'X-Own': 'yes' } },
+    );
+    expect(data).toMatchObject({ method: 'POST', url: '/v1/items?q=x+y', body: '{"a":1}' });
+    expect(data['headers']).toMatchObject({ 'x-own': 'yes', 'content-type': 'application/json' });
+    expect(config.baseURL).toBe('http://orders/v1/');
+    expect(config.url).toBe('/items');
+  });
+
+  it('keeps interceptors and runs transformRequest once per call, not per attempt', async () => {
+    const [bad, good] = [await failing(503), await echo()];
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOf([bad, good]));
+    const transform = vi.fn((data: unknown) => data);
+    const seen: unknown[] = [];
+    http.interceptors.request.use((config) => {
+      seen.push(config.url);
+      return config;
+    });
+    http.interceptors.response.use((response) => ({ ...response, data: 'intercepted' }));
+    for (let i = 0; i < 4; i++) {
+      const { data } = await http.put<unknown>('/x', 'body', { transformRequest: [transform] });
+      expect(data).toBe('intercepted');
+    }
+    expect(seen).toEqual(['/x', '/x', '/x', '/x']);
+    expect(transform).toHaveBeenCalledTimes(4);
+    expect(bad.seen.length).toBeGreaterThan(0); // some of the four were retried
+  });
+
+  it('retries an idempotent call elsewhere after a 5xx, a refusal and a cut connection', async () => {
+    const cut = await serve((request) => request.socket.destroy());
+    const servers = [await failing(500), { port: await refusedPort() }, cut, await echo()];
+    const http = wrapAxios(
+      axios.create({ baseURL: 'http://orders' }),
+      clientOf(servers, { retry: { maxAttempts: 4 }, breaker: false }),
+    );
+    for (let i = 0; i < 8; i++) expect((await http.get('/')).status).toBe(200);
+    expect(cut.seen.length).toBeGreaterThan(0);
+  });
+
+  it('classifies by status whatever validateStatus says', async () => {
+    const [bad, good] = [await failing(503), await echo()];
+    const http = wrapAxios(
+      axios.create({ baseURL: 'http://orders', validateStatus: () => true }),
+      clientOf([bad, good], { breaker: false }),
+    );
+    for (let i = 0; i < 4; i++) expect((await http.get('/')).status).toBe(200);
+    expect(bad.seen.length).toBeGreaterThan(0);
+  });
+
+  it('never sends a POST twice that may have arrived, and says what happened', async () => {
+    const servers = [await failing(503), await failing(503)];
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOf(servers));
+    const error: unknown = await http.post('/x', {}).catch((reason: unknown) => reason);
+    expect(isAxiosError(error)).toBe(true);
+    expect(error).toMatchObject({ code: AxiosError.ERR_BAD_RESPONSE, response: { status: 503 } });
+    expect((error as AxiosError).config?.url).toBe('/x');
+    expect((error as AxiosError).response?.config.url).toBe('/x');
+    expect(attemptsOf(error)).toMatchObject([{ attempt: 1, outcome: 'failure' }]);
+    expect(servers.flatMap(({ seen }) => seen)).toEqual(['POST /x']);
+  });
+
+  it('sends a POST again that was refused at connect', async () => {
+    const good = await echo();
+    const http = wrapAxios(
+      axios.create({ baseURL: 'http://orders' }),
+      clientOf([{ port: await refusedPort() }, good], { breaker: false }),
+    );
+    for (let i = 0; i < 4; i++) expect((await http.post('/x', { i })).status).toBe(200);
+    expect(good.seen).toHaveLength(4);
+  });
+
+  it('retries a POST that carries an Idempotency-Key or is declared idempotent', async () => {
+    const [bad, good] = [await failing(503), await echo()];
+    const http = wrapAxios(
+      axios.create({ baseURL: 'http://orders' }),
+      clientOf([bad, good], { breaker: false }),
+    );
+    for (let i = 0; i < 4; i++) {
+      await http.post('/key', {}, { headers: { 'Idempotency-Key': String(i) } });
+      await http.post('/declared', {}, { fairlead: { idempotent: true } });
+    }
+    expect(bad.seen.length).toBeGreaterThan(0);
+    expect(good.seen).toHaveLength(8);
+  });
+
+  it('never replays a stream body, not even one that was refused', async () => {
+    const good = await echo();
+    const http = wrapAxios(
+      axios.create({ baseURL: 'http://orders' }),
+      clientOf([{ port: await refusedPort() }, good], { breaker: false }),
+    );
+    const results = [];
+    for (let i = 0; i < 2; i++) {
+      results.push(
+        await http
+          .put<{ body: string }>('/x', Readable.from(['stream']))
+          .then(({ data }) => data.body)
+          .catch((error: unknown) => (error as AxiosError).code),
+      );
+    }
+    expect(results.sort()).toEqual(['ECONNREFUSED', 'stream']);
+    expect(good.seen).toHaveLength(1);
+  });
+
+  it('turns its own time limits into axios timeouts, over the whole call', async () => {
+    const hanging = await serve(() => undefined);
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOf([hanging]));
+    const started = performance.now();
+    const error: unknown = await http.get('/', { timeout: 150 }).catch((e: unknown) => e);
+    expect(performance.now() - started).toBeLessThan(1_000);
+    expect(error).toMatchObject({
+      code: AxiosError.ECONNABORTED,
+      message: 'timeout of 150ms exceeded',
+    });
+    expect(isFairleadError((error as AxiosError).cause)).toBe(true);
+    expect(attemptsOf(error)).toHaveLength(2);
+    const clarified: unknown = await http
+      .get('/', { timeout: 50, transitional: { clarifyTimeoutError: true } })
+      .catch((e: unknown) => e);
+    expect(clarified).toMatchObject({ code: AxiosError.ETIMEDOUT });
+  });
+
+  it('is cancelled by a signal and by a CancelToken, as axios errors, blaming nobody', async () => {
+    const hanging = await serve(() => undefined);
+    const client = clientOf([hanging]);
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), client);
+    const controller = new AbortController();
+    const bySignal = http.get('/', { signal: controller.signal }).catch((e: unknown) => e);
+    await sleep(30);
+    const started = performance.now();
+    controller.abort(new Error('enough'));
+    const error = await bySignal;
+    expect(performance.now() - started).toBeLessThan(10);
+    expect(error).toBeInstanceOf(CanceledError);
+    expect((error as AxiosError).cause?.message).toBe('enough');
+
+    const source = axios.CancelToken.source();
+    const byToken = http.get('/', { cancelToken: source.token }).catch((e: unknown) => e);
+    await sleep(30);
+    source.cancel('stop it');
+    expect(await byToken).toMatchObject({ message: 'stop it', code: AxiosError.ERR_CANCELED });
+    expect(client.snapshot().instances[0]).toMatchObject({ pending: 0, successRatio: 1 });
+  });
+
+  it('keeps an attempt in flight until its response stream ends', async () => {
+    const flow = new PassThrough();
+    const server = await serve((_request, response) => {
+      response.write('first');
+      flow.pipe(response);
+    });
+    const client = clientOf([server]);
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), client);
+    const { data } = await http.get<Readable>('/', { responseType: 'stream' });
+    expect(client.snapshot()).toMatchObject({ inFlight: 0, instances: [{ pending: 1 }] });
+    flow.end(' last');
+    let text = '';
+    for await (const chunk of data.setEncoding('utf8')) text += chunk as string;
+    expect(text).toBe('first last');
+    await vi.waitFor(() => {
+      expect(client.snapshot().instances[0]).toMatchObject({ pending: 0, successRatio: 1 });
+    });
+  });
+
+  it('blames the instance for a stream it cuts, and nobody for one the reader leaves', async () => {
+    const server = await serve((request, response) => {
+      response.write('part');
+      if (request.url === '/cut') setTimeout(() => response.destroy(), 20);
+    });
+    const client = clientOf([server], { breaker: false });
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), client);
+    const left = await http.get<Readable>('/left', { responseType: 'stream' });
+    left.data.destroy();
+    await vi.waitFor(() => {
+      expect(client.snapshot().instances[0]).toMatchObject({ pending: 0, successRatio: 1 });
+    });
+    const cut = await http.get<Readable>('/cut', { responseType: 'stream' });
+    cut.data.resume();
+    await once(cut.data, 'error');
+    await vi.waitFor(() => {
+      expect(client.snapshot().instances[0]).toMatchObject({ pending: 0, successRatio: 0.9 });
+    });
+  });
+
+  it('follows relative redirects and redirects to the service name on the same instance', async () => {
+    const server = await serve((request, response) => {
+      const location = { '/relative': '/end', '/logical': 'http://orders/end' }[request.url ?? ''];
+      if (location !== undefined) response.writeHead(302, { location });
+      response.end('arrived');
+    });
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOf([server]));
+    expect((await http.get('/relative')).data).toBe('arrived');
+    expect((await http.get('/logical')).data).toBe('arrived');
+    expect(server.seen).toEqual(['GET /relative', 'GET /end', 'GET /logical', 'GET /end']);
+  });
+
+  it('leaves URLs of other hosts alone', async () => {
+    const [service, other] = [await echo(), await echo()];
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOf([service]));
+    expect((await http.get(`http://127.0.0.1:${String(other.port)}/x`)).status).toBe(200);
+    expect(other.seen).toEqual(['GET /x']);
+    expect(service.seen).toEqual([]);
+  });
+
+  it('sends through a pool to the service each host names', async () => {
+    const [orders, users] = [await echo(), await echo()];
+    const pool = createClientPool({
+      services: {
+        orders: { discovery: memoryAdapter([orders.spec]) },
+        users: { discovery: memoryAdapter([users.spec]) },
+      },
+    });
+    closers.push(() => pool.close());
+    const http = wrapAxios(axios.create(), pool);
+    await http.get('http://orders/a');
+    await http.get('http://USERS:8080/b');
+    expect(orders.seen).toEqual(['GET /a']);
+    expect(users.seen).toEqual(['GET /b']);
+  });
+
+  it('reports a service without instances as an AxiosError whose cause is typed', async () => {
+    const client = createClient({ service: 'orders', discovery: memoryAdapter([]) });
+    closers.push(() => client.close());
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), client);
+    const error: unknown = await http.get('/').catch((e: unknown) => e);
+    expect(isAxiosError(error)).toBe(true);
+    expect(error).toMatchObject({ code: 'ERR_FAIRLEAD_NO_INSTANCES', config: { url: '/' } });
+    expect(isFairleadError((error as AxiosError).cause)).toBe(true);
+  });
+
+  it('keeps the agent the user configured', async () => {
+    const server = await echo();
+    const httpAgent = new Agent({ keepAlive: true });
+    const http = wrapAxios(
+      axios.create({ baseURL: 'http://orders', httpAgent }),
+      clientOf([server]),
+    );
+    await http.get('/');
+    expect(Object.keys(httpAgent.freeSockets)).toHaveLength(1);
+    httpAgent.destroy();
+  });
+
+  it('warns once of axios-retry underneath', async () => {
+    const server = await echo();
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOf([server]));
+    http.interceptors.request.use((config) =>
+      Object.assign(config, { 'axios-retry': { retryCount: 0 } }),
+    );
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    await http.get('/');
+    await http.get('/');
+    expect(warned).toHaveBeenCalledTimes(1);
+    warned.mockRestore();
+  });
+
+  it('refuses what is no axios instance or no client', () => {
+    const client = clientOf([]);
+    expect(() => wrapAxios({} as AxiosInstance, client)).toThrow(
+      /"axios" must be an axios instance/,
+    );
+    expect(() => wrapAxios(axios.create(), {} as Client)).toThrow(/"target" must be a Client/);
+  });
+});

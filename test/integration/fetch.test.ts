@@ -1,0 +1,173 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, expectTypeOf, it, vi } from 'vitest';
+import { wrapFetch } from '../../src/clients/fetch.js';
+import {
+  attemptsOf,
+  type Client,
+  type ClientDefaults,
+  createClient,
+  isFairleadError,
+} from '../../src/index.js';
+import { memoryAdapter } from '../../src/testing.js';
+import { readBody, refusedPort, serve, type TestServer } from './servers.js';
+
+const closers: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  await Promise.all(closers.splice(0).map((close) => close()));
+});
+
+function clientOf(servers: readonly { port: number }[], options: ClientDefaults = {}): Client {
+  const client = createClient({
+    service: 'orders',
+    discovery: memoryAdapter(servers.map(({ port }) => ({ host: '127.0.0.1', port }))),
+    policy: 'round-robin',
+    breaker: false,
+    ...options,
+  });
+  closers.push(() => client.close());
+  return client;
+}
+
+const echo = (): Promise<TestServer> =>
+  serve((request, response) => {
+    void readBody(request).then((body) => {
+      response.end(JSON.stringify({ method: request.method, url: request.url, body }));
+    });
+  });
+const failing = (status: number): Promise<TestServer> =>
+  serve((_request, response) => {
+    response.statusCode = status;
+    response.end('x'.repeat(100_000)); // large enough that an unread body would hold its connection
+  });
+
+describe('a wrapped fetch', () => {
+  it('has the type of fetch', async () => {
+    expectTypeOf(wrapFetch(clientOf([await echo()]))).toEqualTypeOf<typeof fetch>();
+  });
+
+  it('sends strings, URLs and Requests to an instance, unchanged but for host and port', async () => {
+    const fetch = wrapFetch(clientOf([await echo()]));
+    expect(await (await fetch('http://orders/a?b=c')).json()).toEqual({
+      method: 'GET',
+      url: '/a?b=c',
+      body: '',
+    });
+    expect(
+      await (await fetch(new URL('http://ORDERS/x'), { method: 'POST', body: 'hi' })).json(),
+    ).toEqual({ method: 'POST', url: '/x', body: 'hi' });
+    const request = new Request('http://orders/r', { method: 'PUT', body: 'yo' });
+    expect(await (await fetch(request)).json()).toEqual({ method: 'PUT', url: '/r', body: 'yo' });
+  });
+
+  it('retries failing replies, frees their bodies, and returns the last when all fail', async () => {
+    const [bad, worse] = [await failing(503), await failing(500)];
+    const good = await echo();
+    const fetch = wrapFetch(clientOf([bad, good]));
+    for (let i = 0; i < 20; i++) expect((await fetch('http://orders/')).status).toBe(200);
+    expect(bad.seen.length).toBeGreaterThan(0);
+
+    const reply = await wrapFetch(clientOf([bad, worse]))('http://orders/');
+    expect([500, 503]).toContain(reply.status);
+    expect(await reply.text()).toHaveLength(100_000);
+  });
+
+  it('retries a POST only when it was refused', async () => {
+    const good = await echo();
+    const bad = await failing(503);
+    const refused = wrapFetch(clientOf([{ port: await refusedPort() }, good]));
+    for (let i = 0; i < 4; i++) {
+      expect((await refused('http://orders/', { method: 'POST', body: 'b' })).status).toBe(200);
+    }
+    expect(good.seen).toHaveLength(4);
+    const failed = wrapFetch(clientOf([bad, bad]));
+    expect((await failed('http://orders/', { method: 'POST', body: 'b' })).status).toBe(503);
+    expect(bad.seen).toHaveLength(1);
+  });
+
+  it('retries a POST with an Idempotency-Key', async () => {
+    const [bad, good] = [await failing(503), await echo()];
+    const fetch = wrapFetch(clientOf([bad, good]));
+    for (let i = 0; i < 4; i++) {
+      const init = { method: 'POST', headers: { 'Idempotency-Key': 'k' }, body: 'b' };
+      expect((await fetch('http://orders/', init)).status).toBe(200);
+    }
+    expect(bad.seen.length).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ['a stream', (): RequestInit => ({ body: streamOf('s'), duplex: 'half' }) as RequestInit],
+  ])('never replays %s', async (_name, init) => {
+    const [refused, good] = [{ port: await refusedPort() }, await echo()];
+    const fetch = wrapFetch(clientOf([refused, good]));
+    const results: string[] = [];
+    for (let i = 0; i < 2; i++) {
+      const reply = fetch('http://orders/', { method: 'PUT', ...init() });
+      results.push(await reply.then(() => 'sent').catch((error: unknown) => String(error)));
+    }
+    expect(results.sort()).toEqual(['TypeError: fetch failed', 'sent']);
+    expect(good.seen).toHaveLength(1);
+  });
+
+  it('never replays the body of a Request', async () => {
+    const bad = await failing(503);
+    const fetch = wrapFetch(clientOf([bad, bad]));
+    const reply = await fetch(new Request('http://orders/', { method: 'PUT', body: 'once' }));
+    expect(reply.status).toBe(503);
+    expect(bad.seen).toEqual(['PUT /']);
+  });
+
+  it("rejects with the caller's reason within 10 ms, and blames nobody", async () => {
+    const client = clientOf([await serve(() => undefined)]);
+    const controller = new AbortController();
+    const reply = wrapFetch(client)('http://orders/', { signal: controller.signal });
+    const settled = reply.catch((error: unknown) => error);
+    await sleep(30);
+    const started = performance.now();
+    const reason = new Error('enough');
+    controller.abort(reason);
+    expect(await settled).toBe(reason);
+    expect(performance.now() - started).toBeLessThan(10);
+    expect(client.snapshot().instances[0]).toMatchObject({ pending: 0, successRatio: 1 });
+  });
+
+  it("lets the caller's signal abort the body, after the headers", async () => {
+    const server = await serve((_request, response) => {
+      response.write('part');
+    });
+    const controller = new AbortController();
+    const reply = await wrapFetch(clientOf([server]))('http://orders/', {
+      signal: controller.signal,
+    });
+    const text = reply.text().catch((error: unknown) => error);
+    controller.abort(new Error('enough'));
+    expect(await text).toMatchObject({ message: 'enough' });
+  });
+
+  it('rejects with a TypeError whose cause is typed when a time limit is reached', async () => {
+    const hanging = await serve(() => undefined);
+    const fetch = wrapFetch(clientOf([hanging], { timeoutMs: 100 }));
+    const error: unknown = await fetch('http://orders/').catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(TypeError);
+    expect(isFairleadError((error as TypeError).cause)).toBe(true);
+    expect(attemptsOf(error)).toHaveLength(2);
+  });
+
+  it('leaves other hosts and malformed URLs to fetch', async () => {
+    const [service, other] = [await echo(), await echo()];
+    const fetch = wrapFetch(clientOf([service]));
+    expect((await fetch(`http://127.0.0.1:${String(other.port)}/x`)).status).toBe(200);
+    expect(service.seen).toEqual([]);
+    await expect(fetch('/relative')).rejects.toThrow(TypeError);
+  });
+
+  it('sends through a fetch of the caller', async () => {
+    const own = vi.fn(() => Promise.resolve(new Response('mine')));
+    const fetch = wrapFetch(clientOf([{ port: 1 }]), { fetch: own });
+    expect(await (await fetch('http://orders/')).text()).toBe('mine');
+    expect(own).toHaveBeenCalledTimes(1);
+  });
+});
+
+function streamOf(text: string): ReadableStream {
+  return new Blob([text]).stream() as ReadableStream;
+}

@@ -1,0 +1,189 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { toInstance } from '../src/discovery.js';
+import { countTaking, ShrinkGuard } from '../src/shrink-guard.js';
+import { ManualClock } from '../src/testing/manual-clock.js';
+import type { Instance } from '../src/types.js';
+import { specs } from './support/fixtures.js';
+
+type List = ReadonlyMap<string, Instance>;
+
+function list(...names: string[]): List {
+  return new Map(specs(...names).map((spec) => [spec.id ?? '', toInstance(spec, 'x')]));
+}
+
+const TEN = 'abcdefghij'.split('');
+
+class Rig {
+  readonly clock = new ManualClock();
+  readonly held: [number, number][] = [];
+  confirms = 0;
+  readonly guard: ShrinkGuard;
+  current: List = new Map();
+
+  constructor(graceMs = 30_000) {
+    this.guard = new ShrinkGuard(graceMs, this.clock, {
+      onHeld: (kept, reported) => this.held.push([kept, reported]),
+      confirm: () => this.confirms++,
+    });
+  }
+
+  report(...names: string[]): string[] {
+    this.current = this.guard.believe(this.current, list(...names));
+    return [...this.current.keys()];
+  }
+}
+
+describe('what is believed at once', () => {
+  it.each([
+    ['a first list', [], ['a', 'b']],
+    ['additions', ['a'], ['a', 'b', 'c']],
+    ['a loss of less than half', ['a', 'b', 'c'], ['a', 'b']],
+    ['a loss of exactly half', ['a', 'b', 'c', 'd'], ['a', 'b']],
+    ['a full exchange', ['a', 'b'], ['c', 'd']],
+    ['an empty list where there was none', [], []],
+    ['the loss of instances that took no calls', ['a', 'b*0', 'c*0'], ['a']],
+  ])('%s', (_what, before, after) => {
+    const rig = new Rig();
+    rig.report(...before);
+    expect(rig.report(...after)).toEqual(after);
+    expect(rig.guard.holding).toBe(false);
+    expect(rig.held).toEqual([]);
+    expect(rig.clock.pendingTimers).toBe(0);
+  });
+
+  it('everything, when the grace is 0', () => {
+    const rig = new Rig(0);
+    rig.report(...TEN);
+    expect(rig.report()).toEqual([]);
+    expect(rig.clock.pendingTimers).toBe(0);
+  });
+});
+
+describe('what is held', () => {
+  it.each([
+    ['an emptied list', ['a'], []],
+    ['a loss of more than half', ['a', 'b', 'c'], ['a']],
+    ['just more than half of many', TEN, TEN.slice(0, 4)],
+  ])('%s', (_what, before, after) => {
+    const rig = new Rig();
+    rig.report(...before);
+    expect(rig.report(...after)).toEqual(before);
+    expect(rig.guard.holding).toBe(true);
+    expect(rig.held).toEqual([[before.length, after.length]]);
+  });
+
+  it('a list in which everything drains at once goes on taking calls', () => {
+    const rig = new Rig();
+    rig.report('a', 'b');
+    rig.report('a*0', 'b*0');
+    expect(rig.guard.holding).toBe(true);
+    expect(countTaking(rig.current)).toBe(2);
+    rig.report('a*0', 'b*0');
+    expect(rig.guard.holding).toBe(true);
+  });
+
+  it('while what is new in it, or changed, is believed at once', () => {
+    const rig = new Rig();
+    rig.report(...TEN);
+    expect(rig.report('a*7', 'new')).toEqual([...TEN, 'new']);
+    expect(rig.current.get('a')?.weight).toBe(7);
+  });
+
+  it('is told once, however often it is reported', () => {
+    const rig = new Rig();
+    rig.report(...TEN);
+    for (let i = 0; i < 3; i++) rig.report('a');
+    expect(rig.held).toHaveLength(1);
+    expect(rig.clock.pendingTimers).toBe(1);
+  });
+});
+
+describe('the end of a doubt', () => {
+  it('asks for a second read after the grace, not before, and believes it', async () => {
+    const rig = new Rig();
+    rig.report(...TEN);
+    rig.report('a');
+    await rig.clock.advance(29_999);
+    expect(rig.confirms).toBe(0);
+    expect(rig.report('a')).toEqual(TEN);
+    await rig.clock.advance(1);
+    expect(rig.confirms).toBe(1);
+    expect(rig.report('a')).toEqual(['a']);
+    expect(rig.guard.holding).toBe(false);
+    expect(rig.clock.pendingTimers).toBe(0);
+  });
+
+  it('is not reached by time alone: without a second read nothing is dropped', async () => {
+    const rig = new Rig();
+    rig.report(...TEN);
+    rig.report();
+    await rig.clock.advance(1_000_000);
+    expect([...rig.current.keys()]).toEqual(TEN);
+    expect(rig.guard.holding).toBe(true);
+    expect(rig.report()).toEqual([]);
+  });
+
+  it('believes the second read although the timer fired a little early, as real timers do', async () => {
+    const clock = new ManualClock();
+    let lagMs = 0;
+    const lagging = {
+      now: () => clock.now() - lagMs,
+      setTimer: (ms: number, fn: () => void) => clock.setTimer(ms, fn),
+      sleep: (ms: number, signal?: AbortSignal) => clock.sleep(ms, signal),
+    };
+    const quiet = { onHeld: () => undefined, confirm: () => undefined };
+    const guard = new ShrinkGuard(1_000, lagging, quiet);
+    const before = list('a', 'b');
+    guard.believe(before, list());
+    lagMs = 0.7;
+    await clock.advance(1_000); // the timer fires when the clock reads 999.3
+    expect(guard.believe(before, list()).size).toBe(0);
+  });
+
+  it('does not take a second read that says even less for a confirmation', async () => {
+    const rig = new Rig();
+    rig.report(...TEN);
+    rig.report(...TEN.slice(0, 4));
+    await rig.clock.advance(30_000);
+    expect(rig.report()).not.toEqual([]);
+  });
+
+  it('comes at once when the list recovers, and the next doubt begins anew', async () => {
+    const rig = new Rig();
+    rig.report(...TEN);
+    rig.report('a');
+    await rig.clock.advance(20_000);
+    rig.report(...TEN);
+    expect(rig.guard.holding).toBe(false);
+    expect(rig.clock.pendingTimers).toBe(0);
+    await rig.clock.advance(20_000);
+    expect(rig.report('a')).toEqual(TEN);
+    expect(rig.held).toHaveLength(2);
+  });
+
+  it('leaves no timer on close', () => {
+    const rig = new Rig();
+    rig.report(...TEN);
+    rig.report();
+    rig.guard.close();
+    expect(rig.clock.pendingTimers).toBe(0);
+  });
+});
+
+it('never loses more than half within the grace, whatever is reported', () => {
+  const names = fc.subarray(TEN);
+  fc.assert(
+    fc.property(fc.array(names, { minLength: 1, maxLength: 8 }), (reports) => {
+      const rig = new Rig();
+      rig.report(...TEN);
+      for (const report of reports) {
+        const before = countTaking(rig.current);
+        rig.report(...report);
+        expect(countTaking(rig.current)).toBeGreaterThanOrEqual(before / 2);
+        for (const name of report) expect(rig.current.has(name)).toBe(true);
+      }
+    }),
+    { seed: 11 },
+  );
+});
