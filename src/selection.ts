@@ -1,5 +1,6 @@
 import type { Lease } from './instance-state.js';
 import type { InstanceSet, Member } from './instance-set.js';
+import { isAvailable } from './stages/available.js';
 import type { CallContext, Candidate, Env, Picker, Policy, Stage } from './types.js';
 
 /** What is decided for all calls until the set changes or `expiresAtMs`. */
@@ -59,11 +60,25 @@ export class Selection {
 
   /** Picks and begins an attempt; `undefined` when every candidate is excluded or there is none. */
   pick(context: CallContext): Lease | undefined {
-    const candidate = this.#decide(context.nowMs).picker.pick(context);
+    const decision = this.#decide(context.nowMs);
+    const candidate = this.#pickCautiously(decision, context) ?? decision.picker.pick(context);
     this.#picked = true;
     this.#lastPicked = candidate;
     this.#lastExcluded = context.excluded.size === 0 ? NONE : [...context.excluded];
     return (candidate as Member | undefined)?.state.begin(context.nowMs);
+  }
+
+  /**
+   * In panic the first attempt is spread over all instances, so that none is drowned and each gets a trial. A
+   * retry has no such duty: it goes to an instance whose breaker lets it through, while there is one.
+   */
+  #pickCautiously(decision: Decision, context: CallContext): Candidate | undefined {
+    const { nowMs, excluded, hashKey } = context;
+    if (decision.panic === undefined || excluded.size === 0) return undefined;
+    const unavailable = decision.candidates.filter(({ state }) => !isAvailable(state, nowMs));
+    const avoided = new Set(excluded);
+    for (const { instance } of unavailable) avoided.add(instance.id);
+    return decision.picker.pick({ nowMs, hashKey, excluded: avoided });
   }
 
   /** True while a call that has tried `excluded` could still go to another instance. */
