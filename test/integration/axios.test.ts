@@ -126,6 +126,34 @@ describe('a wrapped axios instance', () => {
     expect(servers.flatMap(({ seen }) => seen)).toEqual(['POST /x']);
   });
 
+  it('does not take a reset on a reused connection for proof that a POST was not received', async () => {
+    // Node marks it `reusedSocket`, as it does when the server had closed the idle connection before the request
+    // came. The two look alike to the client, and here the server has read the POST.
+    const cutsPosts = (): Promise<TestServer> =>
+      serve((request, response) => {
+        void readBody(request).then(() => {
+          if (request.method === 'POST') request.socket.resetAndDestroy();
+          else response.end();
+        });
+      });
+    const servers = [await cutsPosts(), await cutsPosts()];
+    const httpAgent = new Agent({ keepAlive: true });
+    const http = wrapAxios(
+      axios.create({ baseURL: 'http://orders', httpAgent }),
+      clientOf(servers),
+    );
+    await http.get('/');
+    await http.get('/');
+    const error: unknown = await http.post('/x', {}).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'ECONNRESET', request: { _currentRequest: {} } });
+    const { reusedSocket } = (error as { request: { _currentRequest: { reusedSocket: boolean } } })
+      .request._currentRequest;
+    expect(reusedSocket).toBe(true);
+    const posts = servers.flatMap(({ seen }) => seen).filter((line) => line.startsWith('POST'));
+    expect(posts).toEqual(['POST /x']);
+    httpAgent.destroy();
+  });
+
   it('sends a POST again that was refused at connect', async () => {
     const good = await echo();
     const http = wrapAxios(

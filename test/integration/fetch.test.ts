@@ -95,7 +95,7 @@ describe('a wrapped fetch', () => {
   });
 
   it.each([
-    ['a stream', (): RequestInit => ({ body: streamOf('s'), duplex: 'half' }) as RequestInit],
+    ['a stream', (): RequestInit => ({ body: streamOf('s'), duplex: 'half' })],
   ])('never replays %s', async (_name, init) => {
     const [refused, good] = [{ port: await refusedPort() }, await echo()];
     const fetch = wrapFetch(clientOf([refused, good]));
