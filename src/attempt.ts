@@ -39,6 +39,7 @@ export class Attempt implements AttemptContext {
 
   hold(until: Promise<Outcome>): void {
     this.held = until;
+    until.catch(() => undefined); // read only when the attempt succeeds
   }
 
   abort(reason: unknown): void {

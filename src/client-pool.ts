@@ -6,6 +6,8 @@ import {
   type ClientPoolOptions,
   resolveOptions,
 } from './options.js';
+import { resolvePolicy } from './policies/by-name.js';
+import type { DiscoveryAdapter } from './types.js';
 
 /** The clients of many services, each made when first asked for. */
 export interface ClientPool {
@@ -43,7 +45,9 @@ class ServiceClientPool implements ClientPool {
   constructor(private readonly options: ClientPoolOptions) {
     checkPoolOptions(options);
     const names = Object.keys(options.services ?? {});
-    for (const name of names) resolveOptions(this.#optionsOf(name));
+    for (const name of names) checkClientOptions(this.#optionsOf(name));
+    const { discovery = NOWHERE, defaults } = options;
+    checkClientOptions({ ...defaults, service: '*', discovery });
     this.#listed = new Map(names.map((name) => [name.toLowerCase(), name]));
   }
 
@@ -92,6 +96,24 @@ class ServiceClientPool implements ClientPool {
         `Service "${service}" is not listed in the pool's services, and the pool has no discovery of its own.`,
       );
     }
-    return { ...defaults, ...own, service, discovery };
+    return { ...defaults, ...given(own), service, discovery };
   }
+}
+
+/** Stands in where only a service's options are to be checked. */
+const NOWHERE: DiscoveryAdapter = {
+  name: 'nowhere',
+  watch: () => {
+    throw new FairleadError('ERR_FAIRLEAD_DISCOVERY', 'The pool has no discovery.');
+  },
+};
+
+function checkClientOptions(options: ClientOptions): void {
+  resolvePolicy(resolveOptions(options).policy);
+}
+
+/** Without the options that are there but undefined: those must not hide a default of the pool. */
+function given<T extends object>(options: T | undefined): Partial<T> {
+  const entries = Object.entries(options ?? {}).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as Partial<T>;
 }

@@ -9,7 +9,9 @@ import type { Breaker, InstanceState, Lease } from './instance-state.js';
 import {
   type CallOptions,
   checkCallOptions,
+  checkPickOptions,
   type ClientOptions,
+  type PickOptions,
   type ResolvedBreaker,
   resolveOptions,
 } from './options.js';
@@ -19,6 +21,7 @@ import { type Explanation, Selection } from './selection.js';
 import { available } from './stages/available.js';
 import { draining } from './stages/draining.js';
 import type { BreakerState, CallContext, Env, Load } from './types.js';
+import { checkFunction } from './validate.js';
 
 /** One service's client. */
 export interface Client {
@@ -55,12 +58,6 @@ export interface Client {
   /** Stops discovery, refuses new calls, waits for those in flight, frees everything. May be called twice. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
-}
-
-export interface PickOptions {
-  readonly hashKey?: string | undefined;
-  /** Ids of instances not wanted. */
-  readonly excluded?: Iterable<string> | undefined;
 }
 
 export interface ClientSnapshot {
@@ -136,6 +133,7 @@ class ServiceClient implements Client {
   }
 
   async call<T>(fn: CallFunction<T>, options: CallOptions = {}): Promise<T> {
+    checkFunction('fn', fn);
     checkCallOptions(options);
     this.#refuseWhenClosed();
     this.#inFlight++;
@@ -148,6 +146,7 @@ class ServiceClient implements Client {
   }
 
   pick(options: PickOptions = {}): Lease {
+    checkPickOptions(options);
     this.#refuseWhenClosed();
     const { set, selection, env } = this.#deps;
     const context: CallContext = {
@@ -256,7 +255,7 @@ class ServiceClient implements Client {
     if (to.kind === 'closed') this.#events.emit('breaker.closed', at);
     else if (to.kind === 'open') {
       this.#events.emit('breaker.opened', { ...at, openMs: to.untilMs - env.clock.now() });
-    } else if (to.probing) this.#events.emit('breaker.half-opened', at);
+    } else if (to.probeUntilMs !== undefined) this.#events.emit('breaker.half-opened', at);
   }
 }
 

@@ -1,6 +1,7 @@
+import { isIPv6 } from 'node:net';
 import { FairleadError, InvalidInstanceError, show } from './errors.js';
 import type { DiscoveryAdapter, DiscoveryFault, Instance, Locality, Snapshot } from './types.js';
-import { checkFunction, checkMs, checkString, isObject } from './validate.js';
+import { checkFunction, checkKeys, checkMs, checkString, isObject } from './validate.js';
 
 /**
  * Validates one emitted instance and fills in the defaults.
@@ -13,8 +14,13 @@ export function toInstance(spec: unknown, path: string): Instance {
   const at = (field: string): string => `${path}.${field}`;
 
   const host = readString(at('host'), spec['host']);
-  if (/[\s/@?#[\]]/.test(host)) {
-    throw new InvalidInstanceError(at('host'), 'a host name or IP address without brackets', host);
+  const isAddress6 = host.includes(':');
+  if (isAddress6 ? !isUrlIPv6(host) : !isHostName(host)) {
+    throw new InvalidInstanceError(
+      at('host'),
+      'a host name, or an IP address without brackets and port',
+      host,
+    );
   }
   const port = spec['port'];
   if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65_535) {
@@ -32,7 +38,7 @@ export function toInstance(spec: unknown, path: string): Instance {
   if (!/^[a-z][a-z0-9+.-]*$/i.test(protocol)) {
     throw new InvalidInstanceError(at('protocol'), 'a URL scheme such as "http"', protocol);
   }
-  const authority = host.includes(':') ? `[${host}]:${String(port)}` : `${host}:${String(port)}`;
+  const authority = isAddress6 ? `[${host}]:${String(port)}` : `${host}:${String(port)}`;
   return Object.freeze({
     id: readString(at('id'), spec['id'] ?? authority),
     host,
@@ -45,6 +51,16 @@ export function toInstance(spec: unknown, path: string): Instance {
     metadata: readMetadata(at('metadata'), spec['metadata']),
     url: `${protocol}://${authority}`,
   });
+}
+
+/** URLs know no zone (`fe80::1%eth0`). */
+function isUrlIPv6(host: string): boolean {
+  return isIPv6(host) && !host.includes('%');
+}
+
+/** What a URL can hold between `//` and a port. */
+function isHostName(host: string): boolean {
+  return !/[\s/\\@?#[\]]/.test(host) && URL.canParse(`http://${host}`);
 }
 
 function readString(field: string, value: unknown): string {
@@ -155,6 +171,7 @@ export function poll(
 ): DiscoveryAdapter {
   checkString('name', name);
   checkFunction('fetchOnce', fetchOnce);
+  checkKeys('', options, ['intervalMs']);
   const intervalMs = checkMs('intervalMs', options.intervalMs ?? 10_000);
   return {
     name,

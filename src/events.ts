@@ -1,6 +1,6 @@
 import { channel, type Channel } from 'node:diagnostics_channel';
-import { EventEmitter } from 'node:events';
 import type { AttemptRecord, DiscoveryFault } from './types.js';
+import { checkFunction } from './validate.js';
 
 /** Every event of a client, with what its listeners are given. */
 export interface FairleadEvents {
@@ -39,39 +39,38 @@ export type Listener<Name extends EventName> = (event: FairleadEvents[Name]) => 
  * path ask {@link Events.hears} first, so that an event is built only for somebody.
  */
 export class Events {
-  readonly #emitter = new EventEmitter();
+  readonly #listeners = new Map<EventName, Set<{ readonly tell: (event: unknown) => void }>>();
   readonly #channels = new Map<EventName, Channel>();
-
-  constructor() {
-    this.#emitter.setMaxListeners(0);
-  }
 
   /** @returns the function that takes the listener away again. */
   on<Name extends EventName>(name: Name, listener: Listener<Name>): () => void {
-    this.#emitter.on(name, listener);
-    return () => {
-      this.#emitter.off(name, listener);
-    };
+    checkFunction('listener', listener);
+    const entry = { tell: listener as (event: unknown) => void };
+    const entries = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, entries.add(entry));
+    return () => entries.delete(entry);
   }
 
   hears(name: EventName): boolean {
-    return this.#emitter.listenerCount(name) > 0 || this.#channel(name).hasSubscribers;
+    return (this.#listeners.get(name)?.size ?? 0) > 0 || this.#channel(name).hasSubscribers;
   }
 
   emit<Name extends EventName>(name: Name, event: FairleadEvents[Name]): void {
     this.#channel(name).publish(event);
-    try {
-      this.#emitter.emit(name, event);
-    } catch (error) {
-      // A listener's fault is the application's, not the call's: surface it as uncaught, outside the call.
-      queueMicrotask(() => {
-        throw error;
-      });
+    for (const { tell } of [...(this.#listeners.get(name) ?? [])]) {
+      try {
+        tell(event);
+      } catch (error) {
+        // A listener's fault is the application's, not the call's: surface it as uncaught, outside the call.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
     }
   }
 
   removeAll(): void {
-    this.#emitter.removeAllListeners();
+    this.#listeners.clear();
   }
 
   #channel(name: EventName): Channel {

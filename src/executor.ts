@@ -1,5 +1,5 @@
 import { Attempt, type CallFunction } from './attempt.js';
-import { FairleadError } from './errors.js';
+import { FairleadError, show } from './errors.js';
 import type { Events } from './events.js';
 import type { InstanceSet } from './instance-set.js';
 import type { Lease } from './instance-state.js';
@@ -27,7 +27,12 @@ interface AttemptEnd {
 
 /** Ended by us or by the caller: blames nobody and ends the call. */
 const FINAL: Verdict = { outcome: 'ignored', retry: 'never' };
-const TIMED_OUT: Verdict = { outcome: 'failure', retry: 'if-idempotent' };
+
+/** Time for one attempt; `isDeadline` when it is all the call has left. */
+interface Limit {
+  readonly ms: number;
+  readonly isDeadline: boolean;
+}
 
 const NOTHING_TRIED: ReadonlySet<string> = new Set();
 
@@ -144,9 +149,9 @@ class Call<T> implements CallContext {
           this.#discard(settled); // too late: the attempt timed out or was cancelled
         else this.#judge(settled, end);
       };
-      const limitMs = this.#limitMs(lease);
-      const timer = this.deps.env.clock.setTimer(limitMs, () => {
-        abort(this.#timeout(lease, limitMs), this.#timeoutVerdict(limitMs));
+      const limit = this.#limit(lease);
+      const timer = this.deps.env.clock.setTimer(limit.ms, () => {
+        abort(this.#timeout(lease, limit), this.#timeoutVerdict(limit));
       });
       this.#cancelAttempt = (reason) => {
         abort(reason, FINAL);
@@ -244,31 +249,36 @@ class Call<T> implements CallContext {
     events.emit('attempt.ended', { service: options.service, ...record });
   }
 
-  #timeout(lease: Lease, limitMs: number): FairleadError {
-    if (lease.startedAtMs + limitMs >= this.#deadlineMs) {
-      return this.#error(
-        'ERR_FAIRLEAD_DEADLINE_EXCEEDED',
-        `no answer within timeoutMs ${String(this.#timeoutMs)} after ${String(this.#attempts)} attempt(s)`,
-      );
-    }
-    return this.#error(
-      'ERR_FAIRLEAD_ATTEMPT_TIMEOUT',
-      `instance ${lease.instance.id} gave no answer within attemptTimeoutMs ${String(limitMs)}`,
-    );
-  }
-
   /** What an attempt may take: its own limit, else an equal share of the time left, never beyond the deadline. */
-  #limitMs({ startedAtMs }: Lease): number {
+  #limit({ startedAtMs }: Lease): Limit {
     const leftMs = this.#deadlineMs - startedAtMs;
-    if (this.#attemptTimeoutMs !== undefined) return Math.min(this.#attemptTimeoutMs, leftMs);
-    if (!this.#repeatable) return leftMs; // a timeout will not be retried: nothing to save time for
-    return leftMs / (this.deps.options.maxAttempts - this.#attempts + 1);
+    const attemptsLeft = this.deps.options.maxAttempts - this.#attempts + 1;
+    // A timeout that will not be retried has nothing to save time for.
+    const ms = this.#attemptTimeoutMs ?? (this.#repeatable ? leftMs / attemptsLeft : leftMs);
+    return ms < leftMs ? { ms, isDeadline: false } : { ms: leftMs, isDeadline: true };
   }
 
-  /** An attempt that began late and had only the rest of the deadline says nothing about its instance. */
-  #timeoutVerdict(limitMs: number): Verdict {
-    const fullMs = this.#attemptTimeoutMs ?? this.#timeoutMs / this.deps.options.maxAttempts;
-    return this.#attempts > 1 && limitMs < fullMs ? FINAL : TIMED_OUT;
+  #timeout(lease: Lease, { ms, isDeadline }: Limit): FairleadError {
+    return isDeadline
+      ? this.#error(
+          'ERR_FAIRLEAD_DEADLINE_EXCEEDED',
+          `no answer within timeoutMs ${String(this.#timeoutMs)}, in ${String(this.#attempts)} attempt(s)`,
+        )
+      : this.#error(
+          'ERR_FAIRLEAD_ATTEMPT_TIMEOUT',
+          `instance ${lease.instance.id} gave no answer within attemptTimeoutMs ${String(Math.round(ms))}`,
+        );
+  }
+
+  /** An attempt that had much less time than attempts are meant to have says nothing about its instance. */
+  #timeoutVerdict({ ms, isDeadline }: Limit): Verdict {
+    const fullMs =
+      this.#attemptTimeoutMs ??
+      (this.#repeatable ? this.#timeoutMs / this.deps.options.maxAttempts : this.#timeoutMs);
+    return {
+      outcome: ms < Math.min(fullMs, this.#timeoutMs) / 2 ? 'ignored' : 'failure',
+      retry: isDeadline ? 'never' : 'if-idempotent',
+    };
   }
 
   #noInstances(): FairleadError {
@@ -299,13 +309,22 @@ class Call<T> implements CallContext {
   }
 }
 
+/** What a record says of an attempt that was no success: a code, a status, or else the message. */
 function describe(settled: Settled): string | undefined {
-  if (settled.ok) {
-    const status = (settled.value as { status?: unknown } | null | undefined)?.status;
-    return typeof status === 'number' && status >= 400 ? `HTTP ${String(status)}` : undefined;
+  try {
+    return settled.ok ? describeValue(settled.value) : describeError(settled.error);
+  } catch {
+    return 'an error that cannot be shown'; // thrown by the caller's own getters: no reason to lose the call
   }
-  const { error } = settled;
-  if (!(error instanceof Error)) return String(error);
+}
+
+function describeValue(value: unknown): string | undefined {
+  const status = (value as { status?: unknown } | null | undefined)?.status;
+  return typeof status === 'number' && status >= 400 ? `HTTP ${String(status)}` : undefined;
+}
+
+function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return show(error);
   for (const { code } of [error, error.cause ?? {}] as { code?: unknown }[]) {
     if (typeof code === 'string') return code;
   }

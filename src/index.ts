@@ -1,12 +1,6 @@
 /** `fairlead`: the public door. */
 export type { AttemptContext, CallFunction } from './attempt.js';
-export {
-  type Client,
-  type ClientSnapshot,
-  createClient,
-  type InstanceSnapshot,
-  type PickOptions,
-} from './client.js';
+export { type Client, type ClientSnapshot, createClient, type InstanceSnapshot } from './client.js';
 export { type ClientPool, createClientPool } from './client-pool.js';
 export { fromEmitter, poll } from './discovery.js';
 export {
@@ -25,6 +19,7 @@ export type {
   ClientDefaults,
   ClientOptions,
   ClientPoolOptions,
+  PickOptions,
   PolicyName,
   RetryOptions,
 } from './options.js';

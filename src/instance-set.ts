@@ -127,6 +127,7 @@ export class InstanceSet {
 
   /** Resolves once there is what `patience` waits for; keeps the process alive until then. */
   whenListed(patience: Patience): Promise<void> {
+    if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy);
     const isThere = (): boolean =>
       patience.for === 'answer' ? this.#status !== 'waiting' : countTaking(this.#list) > 0;
     if (isThere()) return Promise.resolve();

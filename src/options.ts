@@ -102,6 +102,14 @@ export interface CallOptions {
   readonly discard?: ((settled: Settled) => void) | undefined;
 }
 
+/** Options of `pick`. */
+export interface PickOptions {
+  /** Key for consistent hashing policies. */
+  readonly hashKey?: string | undefined;
+  /** Ids of instances not wanted. */
+  readonly excluded?: Iterable<string> | undefined;
+}
+
 /** `BreakerOptions` with every default filled in. */
 export type ResolvedBreaker = {
   readonly [Key in keyof BreakerOptions]-?: NonNullable<BreakerOptions[Key]>;
@@ -197,6 +205,15 @@ export function checkCallOptions(options: CallOptions): void {
   if (options.signal !== undefined && !isAbortSignal(options.signal)) {
     throw new InvalidOptionError('call.signal', 'an AbortSignal', options.signal);
   }
+}
+
+export function checkPickOptions(options: PickOptions): void {
+  checkKeys('pick', options, ['hashKey', 'excluded']);
+  if (options.hashKey !== undefined) checkString('pick.hashKey', options.hashKey);
+  const { excluded } = options;
+  if (excluded === undefined) return;
+  const isIterable = typeof excluded === 'object' && Symbol.iterator in excluded;
+  if (!isIterable) throw new InvalidOptionError('pick.excluded', 'an iterable of ids', excluded);
 }
 
 /** By shape: a signal of another realm or of a polyfill serves too. */

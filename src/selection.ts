@@ -61,6 +61,9 @@ export class Selection {
   /** Picks and begins an attempt; `undefined` when every candidate is excluded or there is none. */
   pick(context: CallContext): Lease | undefined {
     const decision = this.#decide(context.nowMs);
+    if (decision.panic !== undefined || decision.candidates.length === 0) {
+      this.set.wantFresh(context.nowMs);
+    }
     const candidate = this.#pickCautiously(decision, context) ?? decision.picker.pick(context);
     this.#picked = true;
     this.#lastPicked = candidate;
@@ -139,7 +142,6 @@ export class Selection {
       });
       return { name: stage.name, left: candidates.length };
     });
-    if (panic !== undefined || candidates.length === 0) this.set.wantFresh(nowMs);
     // A state change that leaves the same candidates keeps the picker.
     const same = previous !== undefined && isSameList(previous.candidates, candidates);
     if (!same) this.#rebuilds++;

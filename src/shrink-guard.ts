@@ -15,7 +15,7 @@ export interface ShrinkGuardHandlers {
  * read, after the grace, says the same. What a doubted list adds or changes is believed at once.
  */
 export class ShrinkGuard {
-  #doubt: { readonly untilMs: number; readonly timer: Timer } | undefined;
+  #doubt: Doubt | undefined;
 
   constructor(
     private readonly graceMs: number,
@@ -30,19 +30,28 @@ export class ShrinkGuard {
 
   /** The list to use, now that the source has reported one. */
   believe(current: InstanceList, reported: InstanceList): InstanceList {
-    const before = countTaking(current);
+    const known = this.#confirmed(current);
+    const before = countTaking(known);
     const after = countTaking(reported);
     const collapsed = before > 0 && (after === 0 || after < before / 2);
-    const confirmed = this.#doubt !== undefined && this.clock.now() >= this.#doubt.untilMs;
-    if (!collapsed || confirmed || this.graceMs === 0) {
+    if (!collapsed || this.graceMs === 0) {
       this.close();
       return reported;
     }
     if (this.#doubt === undefined) {
-      this.#doubt = this.#startDoubt();
+      this.#doubt = this.#startDoubt(reported);
       this.handlers.onHeld(before, after);
     }
-    return new Map([...current, ...reported]);
+    this.#doubt.reported = reported;
+    return union(known, reported);
+  }
+
+  /** The current list without what two reads, a grace apart, have both left out. */
+  #confirmed(current: InstanceList): InstanceList {
+    if (this.#doubt?.due !== true) return current;
+    const { reported } = this.#doubt;
+    this.close();
+    return new Map([...reported].filter(([id]) => current.has(id)));
   }
 
   close(): void {
@@ -50,13 +59,33 @@ export class ShrinkGuard {
     this.#doubt = undefined;
   }
 
-  #startDoubt(): { readonly untilMs: number; readonly timer: Timer } {
+  #startDoubt(reported: InstanceList): Doubt {
     const timer = this.clock.setTimer(this.graceMs, () => {
+      doubt.due = true;
       this.handlers.confirm();
     });
     timer.unref();
-    return { untilMs: this.clock.now() + this.graceMs, timer };
+    const doubt: Doubt = { reported, due: false, timer };
+    return doubt;
   }
+}
+
+interface Doubt {
+  /** What the source said last. */
+  reported: InstanceList;
+  /** The grace is over. Not told by the clock: a timer may fire a little before its time. */
+  due: boolean;
+  readonly timer: Timer;
+}
+
+/** What is known, and over it what is reported; but an instance that is doubted to be gone is not drained either. */
+function union(known: InstanceList, reported: InstanceList): InstanceList {
+  const list = new Map(known);
+  for (const [id, instance] of reported) {
+    const isDrained = instance.weight === 0 && (known.get(id)?.weight ?? 0) > 0;
+    if (!isDrained) list.set(id, instance);
+  }
+  return list;
 }
 
 /** Instances that take calls: a list in which all are draining is as good as empty. */

@@ -63,6 +63,7 @@ export interface DiscoveryAdapter {
 
 export interface WatchContext {
   readonly signal: AbortSignal;
+  /** Its timers and sleeps never keep the process alive. */
   readonly clock: Clock;
   readonly rng: Rng;
   /** Resolves after `ms`, or early when fresh data is wanted; rejects with the signal's reason on abort. */
@@ -106,8 +107,11 @@ export type BreakerState =
   | { readonly kind: 'closed' }
   /** No calls until `untilMs` (clock time). */
   | { readonly kind: 'open'; readonly untilMs: number }
-  /** One attempt at a time may try; `probing` while it is out. */
-  | { readonly kind: 'half-open'; readonly probing: boolean };
+  /**
+   * One attempt at a time may try. While it is out no other may until `probeUntilMs`, in case it never ends;
+   * `undefined` when none is out.
+   */
+  | { readonly kind: 'half-open'; readonly probeUntilMs: number | undefined };
 
 /** The live record of one instance, as pickers, loads and stages see it. It survives snapshot updates. */
 export interface InstanceRecord {

@@ -112,7 +112,10 @@ export class WatchLoop {
       signal,
       clock: unreferenced(clock),
       rng,
-      sleep: (ms) => unlessAborted(this.#pause(ms), signal),
+      sleep: (ms) =>
+        signal.aborted
+          ? Promise.reject(signal.reason as Error)
+          : unlessAborted(this.#pause(ms), signal),
       report: (fault) => {
         if (!signal.aborted) this.handlers.onFault(fault);
       },

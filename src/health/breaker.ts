@@ -69,9 +69,10 @@ export class OpossumBreaker implements Breaker {
   admit(nowMs: number): BreakerPermit {
     const state = this.#state;
     if (state.kind === 'closed') return this.#epoch;
-    const mayProbe = state.kind === 'open' ? nowMs >= state.untilMs : !state.probing;
-    if (!mayProbe) return UNCOUNTED;
-    this.#become({ kind: 'half-open', probing: true });
+    const probeFromMs = state.kind === 'open' ? state.untilMs : (state.probeUntilMs ?? nowMs);
+    if (nowMs < probeFromMs) return UNCOUNTED;
+    this.#epoch++; // a probe before this one that never ended decides nothing any more
+    this.#become({ kind: 'half-open', probeUntilMs: nowMs + this.settings.maxOpenMs });
     return this.#epoch;
   }
 
@@ -88,7 +89,7 @@ export class OpossumBreaker implements Breaker {
 
   #endProbe(outcome: Outcome, nowMs: number): void {
     if (outcome === 'success') this.#close(nowMs);
-    else if (outcome === 'ignored') this.#become({ kind: 'half-open', probing: false });
+    else if (outcome === 'ignored') this.#become({ kind: 'half-open', probeUntilMs: undefined });
     else this.#open(nowMs);
   }
 

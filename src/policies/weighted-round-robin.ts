@@ -21,6 +21,9 @@ export function weightedRoundRobin(): Policy {
   };
 }
 
+/** Keeps deadlines finite, and turns apart, for weights however far apart. */
+const LONGEST_INTERVAL = 1e15;
+
 class DeadlinePicker implements Picker {
   readonly #candidates: readonly Candidate[];
   /** Per candidate: virtual time between two turns, the phase of its first turn, and turns taken. */
@@ -37,7 +40,9 @@ class DeadlinePicker implements Picker {
     const largest = candidates.reduce((max, { instance }) => Math.max(max, instance.weight), 0);
     const phases = previous?.phases();
     this.#candidates = candidates;
-    this.#interval = Float64Array.from(candidates, ({ instance }) => largest / instance.weight);
+    this.#interval = Float64Array.from(candidates, ({ instance }) =>
+      Math.min(largest / instance.weight, LONGEST_INTERVAL),
+    );
     this.#phase = Float64Array.from(
       candidates,
       ({ instance }) => phases?.get(instance.id) ?? 1 - rng.next(),

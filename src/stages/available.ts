@@ -1,4 +1,4 @@
-import type { InstanceRecord, Stage } from '../types.js';
+import type { BreakerState, InstanceRecord, Stage } from '../types.js';
 
 /** May this instance be picked now? The only answer to that question; health modules write what it reads. */
 export function isAvailable({ breaker }: InstanceRecord, nowMs: number): boolean {
@@ -8,8 +8,14 @@ export function isAvailable({ breaker }: InstanceRecord, nowMs: number): boolean
     case 'open':
       return nowMs >= breaker.untilMs;
     case 'half-open':
-      return !breaker.probing;
+      return breaker.probeUntilMs === undefined || nowMs >= breaker.probeUntilMs;
   }
+}
+
+/** When time alone makes an instance available again. */
+function returnOf(breaker: BreakerState): number | undefined {
+  if (breaker.kind === 'open') return breaker.untilMs;
+  return breaker.kind === 'half-open' ? breaker.probeUntilMs : undefined;
 }
 
 /**
@@ -24,7 +30,8 @@ export function available(panicRatio: number): Stage {
     name: 'available',
     apply(candidates, context) {
       const left = candidates.filter(({ state }) => {
-        if (state.breaker.kind === 'open') context.expireAt(state.breaker.untilMs);
+        const returnsAtMs = returnOf(state.breaker);
+        if (returnsAtMs !== undefined) context.expireAt(returnsAtMs);
         return isAvailable(state, context.nowMs);
       });
       if (left.length === candidates.length) return candidates;
