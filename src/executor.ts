@@ -1,10 +1,11 @@
-import { Attempt, type CallFunction } from './attempt.js';
-import { FairleadError, show } from './errors.js';
+import { Attempt, type CallFunction, describeSettled } from './attempt.js';
+import { FairleadError } from './errors.js';
 import type { Events } from './events.js';
 import type { InstanceSet } from './instance-set.js';
 import type { Lease } from './instance-state.js';
 import type { CallOptions, ResolvedOptions } from './options.js';
 import { classify } from './resilience/classify.js';
+import { Deadline, type Limit } from './resilience/deadline.js';
 import { discardBody } from './resilience/discard.js';
 import { backoffMs, type Pause, retryLoop } from './resilience/retry.js';
 import type { Selection } from './selection.js';
@@ -28,12 +29,6 @@ interface AttemptEnd {
 /** Ended by us or by the caller: blames nobody and ends the call. */
 const FINAL: Verdict = { outcome: 'ignored', retry: 'never' };
 
-/** Time for one attempt; `isDeadline` when it is all the call has left. */
-interface Limit {
-  readonly ms: number;
-  readonly isDeadline: boolean;
-}
-
 const NOTHING_TRIED: ReadonlySet<string> = new Set();
 
 /** Runs one call: deadline, attempts, pick, send, outcome. Rejects with the error of the last attempt. */
@@ -45,10 +40,8 @@ class Call<T> implements CallContext {
   nowMs: number;
   excluded: ReadonlySet<string> = NOTHING_TRIED;
   readonly hashKey: string | undefined;
-  readonly #deadlineMs: number;
+  readonly #deadline: Deadline;
   readonly #timeoutMs: number;
-  /** Time an attempt gets when the deadline leaves it. */
-  readonly #attemptTimeoutMs: number | undefined;
   /** Whether an attempt that the instance may have acted on can be made again. */
   readonly #repeatable: boolean;
   readonly #records: AttemptRecord[] = [];
@@ -62,13 +55,16 @@ class Call<T> implements CallContext {
     private readonly options: CallOptions,
     private readonly deps: CallDeps,
   ) {
-    const { timeoutMs, attemptTimeoutMs } = deps.options;
+    const { timeoutMs, attemptTimeoutMs, maxAttempts } = deps.options;
     this.nowMs = deps.env.clock.now();
     this.hashKey = options.hashKey;
     this.#repeatable = options.idempotent === true && options.replayable !== false;
     this.#timeoutMs = options.timeoutMs ?? timeoutMs;
-    this.#deadlineMs = this.nowMs + this.#timeoutMs;
-    this.#attemptTimeoutMs = options.attemptTimeoutMs ?? attemptTimeoutMs;
+    this.#deadline = new Deadline(this.nowMs, {
+      timeoutMs: this.#timeoutMs,
+      attemptTimeoutMs: options.attemptTimeoutMs ?? attemptTimeoutMs,
+      shares: this.#repeatable ? maxAttempts : 1,
+    });
   }
 
   async run(): Promise<T> {
@@ -96,7 +92,7 @@ class Call<T> implements CallContext {
     const { set } = this.deps;
     return set.whenListed({
       for: 'answer',
-      deadlineMs: this.#deadlineMs,
+      deadlineMs: this.#deadline.atMs,
       error: () =>
         this.#error('ERR_FAIRLEAD_NOT_READY', 'no list of instances within the deadline'),
       signal: this.options.signal,
@@ -149,9 +145,9 @@ class Call<T> implements CallContext {
           this.#discard(settled); // too late: the attempt timed out or was cancelled
         else this.#judge(settled, end);
       };
-      const limit = this.#limit(lease);
+      const limit = this.#deadline.limitOf(this.#attempts, lease.startedAtMs);
       const timer = this.deps.env.clock.setTimer(limit.ms, () => {
-        abort(this.#timeout(lease, limit), this.#timeoutVerdict(limit));
+        abort(this.#timeout(lease, limit), this.#deadline.verdictOf(limit));
       });
       this.#cancelAttempt = (reason) => {
         abort(reason, FINAL);
@@ -226,7 +222,7 @@ class Call<T> implements CallContext {
       elsewhere && verdict.retry === 'always'
         ? 0
         : Math.max(backoffMs(this.#attempts, env.rng), elsewhere ? 0 : (verdict.retryAfterMs ?? 0));
-    if (nowMs + pauseMs >= this.#deadlineMs) return undefined;
+    if (nowMs + pauseMs >= this.#deadline.atMs) return undefined;
     this.#discard(settled);
     return () =>
       pauseMs === 0 ? Promise.resolve() : env.clock.sleep(pauseMs, this.options.signal);
@@ -243,19 +239,10 @@ class Call<T> implements CallContext {
       instanceId: lease.instance.id,
       durationMs: env.clock.now() - lease.startedAtMs,
       outcome,
-      error: describe(settled),
+      error: describeSettled(settled),
     };
     this.#records.push(record);
     events.emit('attempt.ended', { service: options.service, ...record });
-  }
-
-  /** What an attempt may take: its own limit, else an equal share of the time left, never beyond the deadline. */
-  #limit({ startedAtMs }: Lease): Limit {
-    const leftMs = this.#deadlineMs - startedAtMs;
-    const attemptsLeft = this.deps.options.maxAttempts - this.#attempts + 1;
-    // A timeout that will not be retried has nothing to save time for.
-    const ms = this.#attemptTimeoutMs ?? (this.#repeatable ? leftMs / attemptsLeft : leftMs);
-    return ms < leftMs ? { ms, isDeadline: false } : { ms: leftMs, isDeadline: true };
   }
 
   #timeout(lease: Lease, { ms, isDeadline }: Limit): FairleadError {
@@ -268,17 +255,6 @@ class Call<T> implements CallContext {
           'ERR_FAIRLEAD_ATTEMPT_TIMEOUT',
           `instance ${lease.instance.id} gave no answer within attemptTimeoutMs ${String(Math.round(ms))}`,
         );
-  }
-
-  /** An attempt that had much less time than attempts are meant to have says nothing about its instance. */
-  #timeoutVerdict({ ms, isDeadline }: Limit): Verdict {
-    const fullMs =
-      this.#attemptTimeoutMs ??
-      (this.#repeatable ? this.#timeoutMs / this.deps.options.maxAttempts : this.#timeoutMs);
-    return {
-      outcome: ms < Math.min(fullMs, this.#timeoutMs) / 2 ? 'ignored' : 'failure',
-      retry: isDeadline ? 'never' : 'if-idempotent',
-    };
   }
 
   #noInstances(): FairleadError {
@@ -307,26 +283,4 @@ class Call<T> implements CallContext {
     }
     return error;
   }
-}
-
-/** What a record says of an attempt that was no success: a code, a status, or else the message. */
-function describe(settled: Settled): string | undefined {
-  try {
-    return settled.ok ? describeValue(settled.value) : describeError(settled.error);
-  } catch {
-    return 'an error that cannot be shown'; // thrown by the caller's own getters: no reason to lose the call
-  }
-}
-
-function describeValue(value: unknown): string | undefined {
-  const status = (value as { status?: unknown } | null | undefined)?.status;
-  return typeof status === 'number' && status >= 400 ? `HTTP ${String(status)}` : undefined;
-}
-
-function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return show(error);
-  for (const { code } of [error, error.cause ?? {}] as { code?: unknown }[]) {
-    if (typeof code === 'string') return code;
-  }
-  return error.message;
 }

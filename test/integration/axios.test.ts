@@ -3,34 +3,24 @@ import { Agent } from 'node:http';
 import { PassThrough, Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import axios, { AxiosError, type AxiosInstance, CanceledError, isAxiosError } from 'axios';
-import { afterEach, describe, expect, expectTypeOf, it, vi } from 'vitest';
+import { describe, expect, expectTypeOf, it, vi } from 'vitest';
 import { wrapAxios } from '../../src/clients/axios.js';
 import {
   attemptsOf,
   type Client,
-  type ClientDefaults,
   createClient,
   createClientPool,
   isFairleadError,
 } from '../../src/index.js';
 import { memoryAdapter } from '../../src/testing.js';
-import { readBody, refusedPort, serve, type TestServer } from './servers.js';
-
-const closers: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  await Promise.all(closers.splice(0).map((close) => close()));
-});
-
-function clientOf(servers: readonly { port: number }[], options: ClientDefaults = {}): Client {
-  const client = createClient({
-    service: 'orders',
-    discovery: memoryAdapter(servers.map(({ port }) => ({ host: '127.0.0.1', port }))),
-    policy: 'round-robin',
-    ...options,
-  });
-  closers.push(() => client.close());
-  return client;
-}
+import {
+  clientOver,
+  closeAfterwards,
+  readBody,
+  refusedPort,
+  serve,
+  type TestServer,
+} from './servers.js';
 
 const echo = (): Promise<TestServer> =>
   serve((request, response) => {
@@ -55,14 +45,14 @@ const failing = (status: number): Promise<TestServer> =>
 describe('a wrapped axios instance', () => {
   it('is the same instance, with its type', async () => {
     const own = axios.create();
-    const wrapped = wrapAxios(own, clientOf([await echo()]));
+    const wrapped = wrapAxios(own, clientOver([await echo()]));
     expect(wrapped).toBe(own);
     expectTypeOf(wrapped).toEqualTypeOf<AxiosInstance>();
   });
 
   it('sends to an instance and keeps path, params, headers and body', async () => {
     const server = await echo();
-    const http = wrapAxios(axios.create({ baseURL: 'http://orders/v1/' }), clientOf([server]));
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders/v1/' }), clientOver([server]));
     const { data, config } = await http.post<Record<string, unknown>>(
       '/items',
       { a: 1 },
@@ -76,7 +66,7 @@ describe('a wrapped axios instance', () => {
 
   it('keeps interceptors and runs transformRequest once per call, not per attempt', async () => {
     const [bad, good] = [await failing(503), await echo()];
-    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOf([bad, good]));
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOver([bad, good]));
     const transform = vi.fn((data: unknown) => data);
     const seen: unknown[] = [];
     http.interceptors.request.use((config) => {
@@ -98,7 +88,7 @@ describe('a wrapped axios instance', () => {
     const servers = [await failing(500), { port: await refusedPort() }, cut, await echo()];
     const http = wrapAxios(
       axios.create({ baseURL: 'http://orders' }),
-      clientOf(servers, { retry: { maxAttempts: 4 }, breaker: false }),
+      clientOver(servers, { retry: { maxAttempts: 4 } }),
     );
     for (let i = 0; i < 8; i++) expect((await http.get('/')).status).toBe(200);
     expect(cut.seen.length).toBeGreaterThan(0);
@@ -108,7 +98,7 @@ describe('a wrapped axios instance', () => {
     const [bad, good] = [await failing(503), await echo()];
     const http = wrapAxios(
       axios.create({ baseURL: 'http://orders', validateStatus: () => true }),
-      clientOf([bad, good], { breaker: false }),
+      clientOver([bad, good]),
     );
     for (let i = 0; i < 4; i++) expect((await http.get('/')).status).toBe(200);
     expect(bad.seen.length).toBeGreaterThan(0);
@@ -116,7 +106,7 @@ describe('a wrapped axios instance', () => {
 
   it('never sends a POST twice that may have arrived, and says what happened', async () => {
     const servers = [await failing(503), await failing(503)];
-    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOf(servers));
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOver(servers));
     const error: unknown = await http.post('/x', {}).catch((reason: unknown) => reason);
     expect(isAxiosError(error)).toBe(true);
     expect(error).toMatchObject({ code: AxiosError.ERR_BAD_RESPONSE, response: { status: 503 } });
@@ -140,7 +130,7 @@ describe('a wrapped axios instance', () => {
     const httpAgent = new Agent({ keepAlive: true });
     const http = wrapAxios(
       axios.create({ baseURL: 'http://orders', httpAgent }),
-      clientOf(servers),
+      clientOver(servers),
     );
     await http.get('/');
     await http.get('/');
@@ -158,7 +148,7 @@ describe('a wrapped axios instance', () => {
     const good = await echo();
     const http = wrapAxios(
       axios.create({ baseURL: 'http://orders' }),
-      clientOf([{ port: await refusedPort() }, good], { breaker: false }),
+      clientOver([{ port: await refusedPort() }, good]),
     );
     for (let i = 0; i < 4; i++) expect((await http.post('/x', { i })).status).toBe(200);
     expect(good.seen).toHaveLength(4);
@@ -166,10 +156,7 @@ describe('a wrapped axios instance', () => {
 
   it('retries a POST that carries an Idempotency-Key or is declared idempotent', async () => {
     const [bad, good] = [await failing(503), await echo()];
-    const http = wrapAxios(
-      axios.create({ baseURL: 'http://orders' }),
-      clientOf([bad, good], { breaker: false }),
-    );
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOver([bad, good]));
     for (let i = 0; i < 4; i++) {
       await http.post('/key', {}, { headers: { 'Idempotency-Key': String(i) } });
       await http.post('/declared', {}, { fairlead: { idempotent: true } });
@@ -182,7 +169,7 @@ describe('a wrapped axios instance', () => {
     const good = await echo();
     const http = wrapAxios(
       axios.create({ baseURL: 'http://orders' }),
-      clientOf([{ port: await refusedPort() }, good], { breaker: false }),
+      clientOver([{ port: await refusedPort() }, good]),
     );
     const results = [];
     for (let i = 0; i < 2; i++) {
@@ -199,7 +186,7 @@ describe('a wrapped axios instance', () => {
 
   it('turns its own time limits into axios timeouts, over the whole call', async () => {
     const hanging = await serve(() => undefined);
-    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOf([hanging]));
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOver([hanging]));
     const started = performance.now();
     const error: unknown = await http.get('/', { timeout: 150 }).catch((e: unknown) => e);
     expect(performance.now() - started).toBeLessThan(1_000);
@@ -217,7 +204,7 @@ describe('a wrapped axios instance', () => {
 
   it('is cancelled by a signal and by a CancelToken, as axios errors, blaming nobody', async () => {
     const hanging = await serve(() => undefined);
-    const client = clientOf([hanging]);
+    const client = clientOver([hanging]);
     const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), client);
     const controller = new AbortController();
     const bySignal = http.get('/', { signal: controller.signal }).catch((e: unknown) => e);
@@ -243,7 +230,7 @@ describe('a wrapped axios instance', () => {
       response.write('first');
       flow.pipe(response);
     });
-    const client = clientOf([server]);
+    const client = clientOver([server]);
     const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), client);
     const { data } = await http.get<Readable>('/', { responseType: 'stream' });
     expect(client.snapshot()).toMatchObject({ inFlight: 0, instances: [{ pending: 1 }] });
@@ -261,7 +248,7 @@ describe('a wrapped axios instance', () => {
       response.write('part');
       if (request.url === '/cut') setTimeout(() => response.destroy(), 20);
     });
-    const client = clientOf([server], { breaker: false });
+    const client = clientOver([server]);
     const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), client);
     const left = await http.get<Readable>('/left', { responseType: 'stream' });
     left.data.destroy();
@@ -282,7 +269,7 @@ describe('a wrapped axios instance', () => {
       if (location !== undefined) response.writeHead(302, { location });
       response.end('arrived');
     });
-    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOf([server]));
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOver([server]));
     expect((await http.get('/relative')).data).toBe('arrived');
     expect((await http.get('/logical')).data).toBe('arrived');
     expect(server.seen).toEqual(['GET /relative', 'GET /end', 'GET /logical', 'GET /end']);
@@ -290,7 +277,7 @@ describe('a wrapped axios instance', () => {
 
   it('leaves URLs of other hosts alone', async () => {
     const [service, other] = [await echo(), await echo()];
-    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOf([service]));
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOver([service]));
     expect((await http.get(`http://127.0.0.1:${String(other.port)}/x`)).status).toBe(200);
     expect(other.seen).toEqual(['GET /x']);
     expect(service.seen).toEqual([]);
@@ -304,7 +291,7 @@ describe('a wrapped axios instance', () => {
         users: { discovery: memoryAdapter([users.spec]) },
       },
     });
-    closers.push(() => pool.close());
+    closeAfterwards(pool);
     const http = wrapAxios(axios.create(), pool);
     await http.get('http://orders/a');
     await http.get('http://USERS:8080/b');
@@ -314,7 +301,7 @@ describe('a wrapped axios instance', () => {
 
   it('reports a service without instances as an AxiosError whose cause is typed', async () => {
     const client = createClient({ service: 'orders', discovery: memoryAdapter([]) });
-    closers.push(() => client.close());
+    closeAfterwards(client);
     const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), client);
     const error: unknown = await http.get('/').catch((e: unknown) => e);
     expect(isAxiosError(error)).toBe(true);
@@ -327,7 +314,7 @@ describe('a wrapped axios instance', () => {
     const httpAgent = new Agent({ keepAlive: true });
     const http = wrapAxios(
       axios.create({ baseURL: 'http://orders', httpAgent }),
-      clientOf([server]),
+      clientOver([server]),
     );
     await http.get('/');
     expect(Object.keys(httpAgent.freeSockets)).toHaveLength(1);
@@ -336,7 +323,7 @@ describe('a wrapped axios instance', () => {
 
   it('warns once of axios-retry underneath', async () => {
     const server = await echo();
-    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOf([server]));
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOver([server]));
     http.interceptors.request.use((config) =>
       Object.assign(config, { 'axios-retry': { retryCount: 0 } }),
     );
@@ -348,7 +335,7 @@ describe('a wrapped axios instance', () => {
   });
 
   it('refuses what is no axios instance or no client', () => {
-    const client = clientOf([]);
+    const client = clientOver([]);
     expect(() => wrapAxios({} as AxiosInstance, client)).toThrow(
       /"axios" must be an axios instance/,
     );

@@ -1,32 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, expectTypeOf, it, vi } from 'vitest';
+import { describe, expect, expectTypeOf, it, vi } from 'vitest';
 import { wrapFetch } from '../../src/clients/fetch.js';
-import {
-  attemptsOf,
-  type Client,
-  type ClientDefaults,
-  createClient,
-  isFairleadError,
-} from '../../src/index.js';
-import { memoryAdapter } from '../../src/testing.js';
-import { readBody, refusedPort, serve, type TestServer } from './servers.js';
-
-const closers: (() => Promise<unknown>)[] = [];
-afterEach(async () => {
-  await Promise.all(closers.splice(0).map((close) => close()));
-});
-
-function clientOf(servers: readonly { port: number }[], options: ClientDefaults = {}): Client {
-  const client = createClient({
-    service: 'orders',
-    discovery: memoryAdapter(servers.map(({ port }) => ({ host: '127.0.0.1', port }))),
-    policy: 'round-robin',
-    breaker: false,
-    ...options,
-  });
-  closers.push(() => client.close());
-  return client;
-}
+import { attemptsOf, isFairleadError } from '../../src/index.js';
+import { clientOver, readBody, refusedPort, serve, type TestServer } from './servers.js';
 
 const echo = (): Promise<TestServer> =>
   serve((request, response) => {
@@ -42,11 +18,11 @@ const failing = (status: number): Promise<TestServer> =>
 
 describe('a wrapped fetch', () => {
   it('has the type of fetch', async () => {
-    expectTypeOf(wrapFetch(clientOf([await echo()]))).toEqualTypeOf<typeof fetch>();
+    expectTypeOf(wrapFetch(clientOver([await echo()]))).toEqualTypeOf<typeof fetch>();
   });
 
   it('sends strings, URLs and Requests to an instance, unchanged but for host and port', async () => {
-    const fetch = wrapFetch(clientOf([await echo()]));
+    const fetch = wrapFetch(clientOver([await echo()]));
     expect(await (await fetch('http://orders/a?b=c')).json()).toEqual({
       method: 'GET',
       url: '/a?b=c',
@@ -62,11 +38,11 @@ describe('a wrapped fetch', () => {
   it('retries failing replies, frees their bodies, and returns the last when all fail', async () => {
     const [bad, worse] = [await failing(503), await failing(500)];
     const good = await echo();
-    const fetch = wrapFetch(clientOf([bad, good]));
+    const fetch = wrapFetch(clientOver([bad, good]));
     for (let i = 0; i < 20; i++) expect((await fetch('http://orders/')).status).toBe(200);
     expect(bad.seen.length).toBeGreaterThan(0);
 
-    const reply = await wrapFetch(clientOf([bad, worse]))('http://orders/');
+    const reply = await wrapFetch(clientOver([bad, worse]))('http://orders/');
     expect([500, 503]).toContain(reply.status);
     expect(await reply.text()).toHaveLength(100_000);
   });
@@ -74,19 +50,19 @@ describe('a wrapped fetch', () => {
   it('retries a POST only when it was refused', async () => {
     const good = await echo();
     const bad = await failing(503);
-    const refused = wrapFetch(clientOf([{ port: await refusedPort() }, good]));
+    const refused = wrapFetch(clientOver([{ port: await refusedPort() }, good]));
     for (let i = 0; i < 4; i++) {
       expect((await refused('http://orders/', { method: 'POST', body: 'b' })).status).toBe(200);
     }
     expect(good.seen).toHaveLength(4);
-    const failed = wrapFetch(clientOf([bad, bad]));
+    const failed = wrapFetch(clientOver([bad, bad]));
     expect((await failed('http://orders/', { method: 'POST', body: 'b' })).status).toBe(503);
     expect(bad.seen).toHaveLength(1);
   });
 
   it('retries a POST with an Idempotency-Key', async () => {
     const [bad, good] = [await failing(503), await echo()];
-    const fetch = wrapFetch(clientOf([bad, good]));
+    const fetch = wrapFetch(clientOver([bad, good]));
     for (let i = 0; i < 4; i++) {
       const init = { method: 'POST', headers: { 'Idempotency-Key': 'k' }, body: 'b' };
       expect((await fetch('http://orders/', init)).status).toBe(200);
@@ -94,30 +70,31 @@ describe('a wrapped fetch', () => {
     expect(bad.seen.length).toBeGreaterThan(0);
   });
 
-  it.each([
-    ['a stream', (): RequestInit => ({ body: streamOf('s'), duplex: 'half' })],
-  ])('never replays %s', async (_name, init) => {
-    const [refused, good] = [{ port: await refusedPort() }, await echo()];
-    const fetch = wrapFetch(clientOf([refused, good]));
-    const results: string[] = [];
-    for (let i = 0; i < 2; i++) {
-      const reply = fetch('http://orders/', { method: 'PUT', ...init() });
-      results.push(await reply.then(() => 'sent').catch((error: unknown) => String(error)));
-    }
-    expect(results.sort()).toEqual(['TypeError: fetch failed', 'sent']);
-    expect(good.seen).toHaveLength(1);
-  });
+  it.each([['a stream', (): RequestInit => ({ body: streamOf('s'), duplex: 'half' })]])(
+    'never replays %s',
+    async (_name, init) => {
+      const [refused, good] = [{ port: await refusedPort() }, await echo()];
+      const fetch = wrapFetch(clientOver([refused, good]));
+      const results: string[] = [];
+      for (let i = 0; i < 2; i++) {
+        const reply = fetch('http://orders/', { method: 'PUT', ...init() });
+        results.push(await reply.then(() => 'sent').catch((error: unknown) => String(error)));
+      }
+      expect(results.sort()).toEqual(['TypeError: fetch failed', 'sent']);
+      expect(good.seen).toHaveLength(1);
+    },
+  );
 
   it('never replays the body of a Request', async () => {
     const bad = await failing(503);
-    const fetch = wrapFetch(clientOf([bad, bad]));
+    const fetch = wrapFetch(clientOver([bad, bad]));
     const reply = await fetch(new Request('http://orders/', { method: 'PUT', body: 'once' }));
     expect(reply.status).toBe(503);
     expect(bad.seen).toEqual(['PUT /']);
   });
 
   it("rejects with the caller's reason within 10 ms, and blames nobody", async () => {
-    const client = clientOf([await serve(() => undefined)]);
+    const client = clientOver([await serve(() => undefined)]);
     const controller = new AbortController();
     const reply = wrapFetch(client)('http://orders/', { signal: controller.signal });
     const settled = reply.catch((error: unknown) => error);
@@ -135,7 +112,7 @@ describe('a wrapped fetch', () => {
       response.write('part');
     });
     const controller = new AbortController();
-    const reply = await wrapFetch(clientOf([server]))('http://orders/', {
+    const reply = await wrapFetch(clientOver([server]))('http://orders/', {
       signal: controller.signal,
     });
     const text = reply.text().catch((error: unknown) => error);
@@ -145,7 +122,7 @@ describe('a wrapped fetch', () => {
 
   it('rejects with a TypeError whose cause is typed when a time limit is reached', async () => {
     const hanging = await serve(() => undefined);
-    const fetch = wrapFetch(clientOf([hanging], { timeoutMs: 100 }));
+    const fetch = wrapFetch(clientOver([hanging], { timeoutMs: 100 }));
     const error: unknown = await fetch('http://orders/').catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(TypeError);
     expect(isFairleadError((error as TypeError).cause)).toBe(true);
@@ -154,7 +131,7 @@ describe('a wrapped fetch', () => {
 
   it('leaves other hosts and malformed URLs to fetch', async () => {
     const [service, other] = [await echo(), await echo()];
-    const fetch = wrapFetch(clientOf([service]));
+    const fetch = wrapFetch(clientOver([service]));
     expect((await fetch(`http://127.0.0.1:${String(other.port)}/x`)).status).toBe(200);
     expect(service.seen).toEqual([]);
     await expect(fetch('/relative')).rejects.toThrow(TypeError);
@@ -162,7 +139,7 @@ describe('a wrapped fetch', () => {
 
   it('sends through a fetch of the caller', async () => {
     const own = vi.fn(() => Promise.resolve(new Response('mine')));
-    const fetch = wrapFetch(clientOf([{ port: 1 }]), { fetch: own });
+    const fetch = wrapFetch(clientOver([{ port: 1 }]), { fetch: own });
     expect(await (await fetch('http://orders/')).text()).toBe('mine');
     expect(own).toHaveBeenCalledTimes(1);
   });

@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach } from 'vitest';
+import { type Client, type ClientDefaults, createClient } from '../../src/index.js';
+import { memoryAdapter } from '../../src/testing.js';
 
 export interface TestServer {
   readonly port: number;
@@ -11,11 +13,32 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
-const open = new Set<TestServer>();
+const open = new Set<{ close(): Promise<void> }>();
 
 afterEach(async () => {
-  await Promise.all([...open].map((server) => server.close()));
+  await Promise.all([...open].map((resource) => resource.close()));
+  open.clear();
 });
+
+export function closeAfterwards(resource: { close(): Promise<void> }): void {
+  open.add(resource);
+}
+
+/** A client of the service `orders` over these servers, in turn; closed after the test. */
+export function clientOver(
+  servers: readonly { readonly port: number }[],
+  options: ClientDefaults = {},
+): Client {
+  const client = createClient({
+    service: 'orders',
+    discovery: memoryAdapter(servers.map(({ port }) => ({ host: '127.0.0.1', port }))),
+    policy: 'round-robin',
+    breaker: false,
+    ...options,
+  });
+  closeAfterwards(client);
+  return client;
+}
 
 /** A real HTTP server on a free loopback port; closed after the test. */
 export async function serve(handler: RequestListener): Promise<TestServer> {

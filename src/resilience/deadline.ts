@@ -1,0 +1,46 @@
+import type { Verdict } from '../types.js';
+
+/** Time for one attempt; `isDeadline` when it is all the call has left. */
+export interface Limit {
+  readonly ms: number;
+  readonly isDeadline: boolean;
+}
+
+export interface DeadlineOptions {
+  /** Time for the whole call, in ms. */
+  readonly timeoutMs: number;
+  /** Time for one attempt, in ms; `undefined` shares out what is left. */
+  readonly attemptTimeoutMs: number | undefined;
+  /** Attempts among which the time is shared: 1 when a timeout will not be retried, for nothing need be saved. */
+  readonly shares: number;
+}
+
+/** The absolute end of a call, and what of it each attempt may take. */
+export class Deadline {
+  readonly atMs: number;
+
+  constructor(
+    nowMs: number,
+    private readonly options: DeadlineOptions,
+  ) {
+    this.atMs = nowMs + options.timeoutMs;
+  }
+
+  /** @param attempt its number, from 1. */
+  limitOf(attempt: number, nowMs: number): Limit {
+    const leftMs = this.atMs - nowMs;
+    const sharesLeft = Math.max(1, this.options.shares - attempt + 1);
+    const ms = this.options.attemptTimeoutMs ?? leftMs / sharesLeft;
+    return ms < leftMs ? { ms, isDeadline: false } : { ms: leftMs, isDeadline: true };
+  }
+
+  /** What a timeout at `limit` means. Much less time than attempts are meant to have says nothing of the instance. */
+  verdictOf({ ms, isDeadline }: Limit): Verdict {
+    const { timeoutMs, attemptTimeoutMs, shares } = this.options;
+    const fullMs = Math.min(attemptTimeoutMs ?? timeoutMs / shares, timeoutMs);
+    return {
+      outcome: ms < fullMs / 2 ? 'ignored' : 'failure',
+      retry: isDeadline ? 'never' : 'if-idempotent',
+    };
+  }
+}
