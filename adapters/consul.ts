@@ -15,7 +15,7 @@ export type { ConsulContext, ConsulLike, ConsulQuery } from './consul/client.js'
  * - A failed read never ends the watch and never costs the list: it is reported, and tried again after
  *   250 ms to 30 s (full jitter), after Retry-After where given (at most a minute), or after a minute where only
  *   a change of configuration can help. A malformed entry is reported and left out.
- * - At most two successful reads in a burst, then one a second (one in 5 s above 5,000 entries).
+ * - Two changes in a row are read at once, further ones at one read a second (one in 5 s above 5,000 entries).
  *
  * While it waits for a change nothing of it keeps the process alive, unless a `client` of your own is used.
  *

@@ -12,8 +12,8 @@ export interface Connection {
   /** How messages name the agent; free of credentials. */
   readonly label: string;
   /**
-   * Calls `fn` when the socket of the request in flight closes, also after a whole reply. The npm client
-   * overlooks this inside a body and would wait for its end for ever. `undefined` stops listening.
+   * Calls `fn` when the socket of the request in flight closes. The npm client overlooks this inside a body
+   * and would wait for its end for ever. `undefined` stops listening.
    */
   onClosed(fn: (() => void) | undefined): void;
   /** Closes every socket. */

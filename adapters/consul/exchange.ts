@@ -34,29 +34,30 @@ export function exchange(
         reject(signal.reason as Error);
       });
     };
-    const expire = (ms: number, message: string): { cancel(): void } => {
-      const timer = clock.setTimer(ms, () => {
-        giveUp(() => {
-          reject(new AgentError(message));
-        });
+    const fail = (message: string): void => {
+      giveUp(() => {
+        reject(new AgentError(message));
       });
-      timer.unref();
-      return timer;
     };
+    let finished = false;
     const finish = (): void => {
+      // What was given up may settle long after; the hooks are then another exchange's.
+      if (finished) return;
+      finished = true;
       deadline.cancel();
-      closing?.cancel();
       connection.onClosed(undefined);
       onRefresh(undefined);
       signal.removeEventListener('abort', onAbort);
     };
 
-    const deadline = expire(deadlineMs, `no whole reply within ${String(deadlineMs / 1_000)} s`);
-    let closing: { cancel(): void } | undefined;
+    const deadline = clock.setTimer(deadlineMs, () => {
+      fail(`no whole reply within ${String(deadlineMs / 1_000)} s`);
+    });
+    deadline.unref();
     signal.addEventListener('abort', onAbort);
     connection.onClosed(() => {
-      // Of a whole reply the end is told just after its socket has closed.
-      closing ??= expire(0, 'the connection closed inside the reply');
+      // Node tells the end of a whole reply, and every other error, before the close.
+      fail('the connection closed inside the reply');
     });
     onRefresh(() => {
       giveUp(() => {

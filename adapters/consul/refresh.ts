@@ -4,6 +4,8 @@ import type { Pause } from './pace.js';
 
 const ARMED_FOR_MS = 60_000;
 const REST_MS = 1_000;
+// Timers round: one that fires a little early is no wish.
+const EARLY_MS = 250;
 
 export interface RefreshListener {
   /** Fresh data was asked for since the last good read. */
@@ -31,7 +33,7 @@ export function listenForRefresh(context: WatchContext): RefreshListener {
     while (!stopped) {
       const startMs = clock.now();
       await context.sleep(ARMED_FOR_MS);
-      if (clock.now() - startMs >= ARMED_FOR_MS) continue;
+      if (clock.now() - startMs > ARMED_FOR_MS - EARLY_MS) continue;
       listener.wanted = true;
       listener.notify?.();
       // The wish may last (every call fails); it is granted once a second.

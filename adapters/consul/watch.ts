@@ -24,7 +24,6 @@ export async function* watchHealth(
   checkString('service', service);
   const { clock } = context;
   const isAborted = (): boolean => context.signal.aborted;
-  if (isAborted()) return;
   const connection = await connect(settings.source);
   const refresh = listenForRefresh(context);
   const secrets = createSecrets(settings.secrets);

@@ -36,7 +36,7 @@ export async function downloadRelease(workDir) {
  * @param {string} sums lines of `<sha256>  <file name>`.
  * @param {string} name
  */
-export function checksumOf(sums, name) {
+function checksumOf(sums, name) {
   for (const line of sums.split('\n')) {
     const [sum, file] = line.trim().split(/\s+/);
     if (file === name && /^[0-9a-f]{64}$/.test(sum)) return sum;

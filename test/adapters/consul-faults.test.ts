@@ -1,7 +1,8 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { consul } from '../../adapters/consul.js';
-import { settle } from '../../src/testing/manual-clock.js';
+import { ManualClock, settle } from '../../src/testing/manual-clock.js';
+import type { Clock } from '../../src/types.js';
 import { begin, half, park, type Scene } from './consul-scene.js';
 import { entry, fakeConsul, type FakeConsul } from './fake-consul.js';
 import { watchWith } from './watched.js';
@@ -194,6 +195,32 @@ describe('an abort', () => {
     await watched.abort();
     await settle();
     expect(client.calls).toHaveLength(0);
+  });
+
+  it('is all that is needed to end: no timer of it ever keeps the process alive', async () => {
+    const clock = new ManualClock();
+    const holding = new Set<object>();
+    const recording: Clock = {
+      now: () => clock.now(),
+      sleep: (ms, signal) => clock.sleep(ms, signal),
+      setTimer: (ms, fn) => {
+        const timer = clock.setTimer(ms, fn);
+        holding.add(timer);
+        return { cancel: () => timer.cancel(), unref: () => holding.delete(timer) };
+      },
+    };
+    const client = fakeConsul();
+    const watched = watchWith(consul({ client }), { clock: recording, rng: half });
+    for (let read = 0; read < 6; read++) {
+      await settle();
+      if (read % 2 === 0) client.newest().reply([entry({ port: 100 + read })], 11 + read);
+      else client.newest().refuse(503);
+      await settle();
+      watched.refresh();
+      await clock.advance(3_000);
+      expect(holding.size).toBe(0);
+    }
+    await watched.abort();
   });
 
   it('keeps listeners constant while reads go on', async () => {

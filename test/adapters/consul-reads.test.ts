@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { consul } from '../../adapters/consul.js';
-import { settle } from '../../src/testing/manual-clock.js';
-import { begin, park } from './consul-scene.js';
+import { listenForRefresh } from '../../adapters/consul/refresh.js';
+import { ManualClock, settle } from '../../src/testing/manual-clock.js';
+import { begin, half, park } from './consul-scene.js';
 import { entry, fakeConsul, type FakeConsul } from './fake-consul.js';
 import { watchWith } from './watched.js';
 
@@ -171,6 +172,38 @@ describe('the wish for fresh data', () => {
     client.newest().reply([entry({ port: 81 })], 11);
     await settle();
     expect(watched.snapshots).toHaveLength(2);
+    expect(reading(client)).toEqual({ calls: 4, index: '11', wait: '60000ms' });
+  });
+
+  it('leaves a read alone that does not block', async () => {
+    const { client, watched } = await begin();
+    watched.refresh();
+    await settle();
+    expect(client.calls).toHaveLength(1);
+    client.newest().reply([entry()], 10);
+    await settle();
+    expect(watched.snapshots).toHaveLength(1);
+  });
+
+  it('is granted once a second, however long it lasts', async () => {
+    const clock = new ManualClock();
+    let sleeps = 0;
+    const sleep = (): Promise<void> =>
+      ++sleeps > 100 ? Promise.reject(new Error('a hot loop')) : Promise.resolve();
+    const { signal } = new AbortController();
+    const refresh = listenForRefresh({ clock, signal, sleep, rng: half, report: () => undefined });
+    await clock.advance(10_000);
+    refresh.stop();
+    expect(sleeps).toBe(11);
+  });
+
+  it('is not heard from a timer that comes a little early', async () => {
+    const { client, clock, watched } = await park();
+    const parked = client.newest();
+    await clock.advance(59_900);
+    watched.refresh();
+    await settle();
+    expect(parked.cancelled).toBe(false);
   });
 
   it('ends a backoff, but makes no hot loop', async () => {

@@ -142,6 +142,15 @@ describe('sockets', () => {
     expect(getEventListeners(watched.signal, 'abort')).toHaveLength(0);
   });
 
+  it('are none after an abort between two reads either', async () => {
+    await using agent = await poseAsAgent(...[1, 2, 3].map((n) => list([entry({ port: n })], n)));
+    const watched = watch(agent);
+    await watched.until(({ snapshots }) => snapshots.length === 3);
+    await watched.abort();
+    await agent.until(({ open }) => open === 0);
+    expect(agent.requests).toHaveLength(3);
+  });
+
   it('are none after a parked query is given up for fresh data, but the new one', async () => {
     await using agent = await poseAsAgent(first, silence, second, silence);
     const watched = watch(agent);
