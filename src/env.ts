@@ -45,3 +45,17 @@ export function sleepOn(
     signal?.addEventListener('abort', onAbort, { once: true });
   });
 }
+
+/** A clock whose timers and sleeps never keep the process alive. */
+export function backgroundClock(clock: Clock): Clock {
+  const setTimer = (ms: number, fn: () => void): Timer => {
+    const timer = clock.setTimer(ms, fn);
+    timer.unref();
+    return timer;
+  };
+  return {
+    now: () => clock.now(),
+    setTimer,
+    sleep: (ms, signal) => sleepOn({ setTimer }, ms, signal),
+  };
+}

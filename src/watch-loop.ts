@@ -1,14 +1,6 @@
-import { sleepOn } from './env.js';
+import { backgroundClock } from './env.js';
 import { FairleadError, show } from './errors.js';
-import type {
-  Clock,
-  DiscoveryAdapter,
-  DiscoveryFault,
-  Env,
-  Snapshot,
-  Timer,
-  WatchContext,
-} from './types.js';
+import type { DiscoveryAdapter, DiscoveryFault, Env, Snapshot, WatchContext } from './types.js';
 
 /** Pause before watching again: equal jitter under a ceiling that doubles, in ms. */
 const FIRST_CEILING_MS = 1_000;
@@ -110,7 +102,7 @@ export class WatchLoop {
     const { clock, rng } = this.env;
     return {
       signal,
-      clock: unreferenced(clock),
+      clock: backgroundClock(clock),
       rng,
       sleep: (ms) =>
         signal.aborted
@@ -157,18 +149,4 @@ function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> 
       signal.removeEventListener('abort', onAbort);
     });
   });
-}
-
-/** The clock as background work sees it: its timers let the process exit. */
-function unreferenced(clock: Clock): Clock {
-  const setTimer = (ms: number, fn: () => void): Timer => {
-    const timer = clock.setTimer(ms, fn);
-    timer.unref();
-    return timer;
-  };
-  return {
-    now: () => clock.now(),
-    setTimer,
-    sleep: (ms, signal) => sleepOn({ setTimer }, ms, signal),
-  };
 }

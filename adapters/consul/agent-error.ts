@@ -1,3 +1,4 @@
+import { parseRetryAfter } from '../../src/retry-after.js';
 import { isObject } from '../../src/validate.js';
 
 /**
@@ -64,7 +65,8 @@ export function badStatus(response: AgentResponse, scrub: (text: string) => stri
   const message = quote === '' ? `status ${String(status)}` : `status ${String(status)}, ${quote}`;
 
   if (status === 429 || status === 503) {
-    const retryAfterMs = readRetryAfter(response.headers);
+    const { 'retry-after': retryAfter, date } = response.headers;
+    const retryAfterMs = parseRetryAfter(retryAfter, date);
     return new AgentError(message, { kind: 'busy', status, retryAfterMs });
   }
   const hint = permanentCause(status, text);
@@ -81,15 +83,6 @@ function permanentCause(status: number, text: string): string | undefined {
   return status === 400 || status === 404 || status === 405
     ? 'check the options of consul()'
     : undefined;
-}
-
-/** Seconds, or a date; a date counts from the `Date` the same reply carries, for the clocks may differ. */
-function readRetryAfter(headers: AgentResponse['headers']): number | undefined {
-  const value = headers['retry-after'];
-  if (typeof value !== 'string') return undefined;
-  if (/^\d+$/.test(value)) return Number(value) * 1_000;
-  const pause = Date.parse(value) - Date.parse(String(headers['date']));
-  return Number.isNaN(pause) || pause < 0 ? undefined : pause;
 }
 
 function oneLine(text: string): string {

@@ -53,7 +53,6 @@ export function exchange(
     const deadline = clock.setTimer(deadlineMs, () => {
       fail(`no whole reply within ${String(deadlineMs / 1_000)} s`);
     });
-    deadline.unref();
     signal.addEventListener('abort', onAbort);
     connection.onClosed(() => {
       // Node tells the end of a whole reply, and every other error, before the close.

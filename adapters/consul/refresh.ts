@@ -1,5 +1,4 @@
-import type { Clock, WatchContext } from '../../src/types.js';
-import { sleepOn } from '../../src/env.js';
+import type { WatchContext } from '../../src/types.js';
 import type { Pause } from './pace.js';
 
 const ARMED_FOR_MS = 60_000;
@@ -37,7 +36,7 @@ export function listenForRefresh(context: WatchContext): RefreshListener {
       listener.wanted = true;
       listener.notify?.();
       // The wish may last (every call fails); it is granted once a second.
-      await quietSleep(REST_MS, context);
+      await context.clock.sleep(REST_MS, context.signal);
     }
   };
   listen().catch(() => undefined); // aborted: nobody is left to listen for
@@ -50,23 +49,5 @@ export async function rest({ ms, atLeastMs }: Pause, context: WatchContext): Pro
   const startMs = context.clock.now();
   await context.sleep(ms);
   const leftMs = startMs + atLeastMs - context.clock.now();
-  if (leftMs > 0) await quietSleep(leftMs, context);
-}
-
-/** `Clock.sleep` that lets the process end meanwhile. */
-function quietSleep(
-  ms: number,
-  { clock, signal }: Pick<WatchContext, 'clock' | 'signal'>,
-): Promise<void> {
-  return sleepOn(unrefed(clock), ms, signal);
-}
-
-function unrefed(clock: Clock): Pick<Clock, 'setTimer'> {
-  return {
-    setTimer(ms, fn) {
-      const timer = clock.setTimer(ms, fn);
-      timer.unref();
-      return timer;
-    },
-  };
+  if (leftMs > 0) await context.clock.sleep(leftMs, context.signal);
 }

@@ -1,4 +1,5 @@
 import { isFairleadError } from '../errors.js';
+import { parseRetryAfter } from '../retry-after.js';
 import type { Settled, Verdict } from '../types.js';
 
 const SUCCESS: Verdict = { outcome: 'success', retry: 'never' };
@@ -47,17 +48,6 @@ function ofStatus(status: number): Verdict {
   // The caller's mistake, or a method no instance knows: says nothing of this instance, and asking again is vain.
   if (status < 500 ? status !== 408 : status === 501 || status === 505) return IGNORED;
   return FAILED;
-}
-
-/**
- * Retry-After in ms: seconds, or an HTTP date. The date is held against the reply's own `Date` header, so the
- * two clocks need not agree (RFC 9110, 10.2.3).
- */
-function parseRetryAfter(value: unknown, date: unknown): number | undefined {
-  if (typeof value !== 'string' || value.trim() === '') return undefined;
-  if (/^\d+$/.test(value.trim())) return Number(value) * 1000;
-  const until = Date.parse(value) - (typeof date === 'string' ? Date.parse(date) : NaN);
-  return Number.isNaN(until) ? undefined : Math.max(0, until);
 }
 
 interface ErrorLike {

@@ -1,3 +1,4 @@
+import { backgroundClock } from '../../src/env.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { seededRng } from '../../src/testing/seeded-rng.js';
 import type {
@@ -37,9 +38,9 @@ export function watchWith(
 
   const context: WatchContext = {
     signal,
-    clock,
+    clock: backgroundClock(clock),
     rng,
-    sleep: (ms) => sleepUntilWoken(ms, clock, signal, asleep),
+    sleep: (ms) => sleepUntilWoken(ms, backgroundClock(clock), signal, asleep),
     report: (fault) => {
       faults.push(fault);
       for (const check of waiting) check();
@@ -97,7 +98,6 @@ function sleepUntilWoken(
     const wake = (): void => end(resolve);
     const onAbort = (): void => end(() => reject(signal.reason));
     const timer = clock.setTimer(ms, wake);
-    timer.unref();
     asleep.add(wake);
     signal.addEventListener('abort', onAbort);
     if (signal.aborted) onAbort();
