@@ -64,9 +64,16 @@ export function checkKeys(
   for (const key of Object.keys(value)) {
     if (known.includes(key)) continue;
     const path = option === '' ? key : `${option}.${key}`;
-    throw new InvalidOptionError(path, `absent; known options: ${known.join(', ')}`, value[key]);
+    // A misspelt `token` holds a secret all the same: of what stands under an unknown name only the kind is told.
+    const given = value[key];
+    const told = isPlain(given) ? given : `(${typeof given}, not shown)`;
+    throw new InvalidOptionError(path, `absent; known options: ${known.join(', ')}`, told);
   }
   return value;
+}
+
+function isPlain(value: unknown): boolean {
+  return typeof value === 'number' || typeof value === 'boolean' || value == null;
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

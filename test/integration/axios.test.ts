@@ -209,10 +209,9 @@ describe('a wrapped axios instance', () => {
     const controller = new AbortController();
     const bySignal = http.get('/', { signal: controller.signal }).catch((e: unknown) => e);
     await sleep(30);
-    const started = performance.now();
     controller.abort(new Error('enough'));
-    const error = await bySignal;
-    expect(performance.now() - started).toBeLessThan(10);
+    // Raced, not timed: on a busy machine 10 ms may pass unused.
+    const error = await Promise.race([bySignal, sleep(10)]);
     expect(error).toBeInstanceOf(CanceledError);
     expect((error as AxiosError).cause?.message).toBe('enough');
 

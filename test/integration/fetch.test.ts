@@ -99,11 +99,10 @@ describe('a wrapped fetch', () => {
     const reply = wrapFetch(client)('http://orders/', { signal: controller.signal });
     const settled = reply.catch((error: unknown) => error);
     await sleep(30);
-    const started = performance.now();
     const reason = new Error('enough');
     controller.abort(reason);
-    expect(await settled).toBe(reason);
-    expect(performance.now() - started).toBeLessThan(10);
+    // Raced, not timed: on a busy machine 10 ms may pass unused.
+    expect(await Promise.race([settled, sleep(10)])).toBe(reason);
     expect(client.snapshot().instances[0]).toMatchObject({ pending: 0, successRatio: 1 });
   });
 
