@@ -3,7 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { fromEmitter, poll, readSnapshot, toInstance } from '../src/discovery.js';
 import { InvalidInstanceError } from '../src/errors.js';
 import { ManualClock, settle } from '../src/testing/manual-clock.js';
-import type { DiscoveryAdapter, DiscoveryFault, Snapshot, WatchContext } from '../src/types.js';
+import type {
+  DiscoveryAdapter,
+  DiscoveryFault,
+  Instance,
+  Snapshot,
+  WatchContext,
+} from '../src/types.js';
 import { expectCode, expectInvalidInstance, expectInvalidOption } from './support/errors.js';
 import { clientOver, fixedRng, idsOf, listing, specs } from './support/fixtures.js';
 import { deferred, thrownBy, watched } from './support/promises.js';
@@ -90,7 +96,9 @@ describe('toInstance', () => {
     ['tags', [1]],
     ['metadata', ['x']],
   ])('refuses %s %j, naming field and value', (field, value) => {
-    const error = thrownBy(() => toInstance({ host: 'h', port: 80, [field]: value }, 'instances[3]'));
+    const error = thrownBy(() =>
+      toInstance({ host: 'h', port: 80, [field]: value }, 'instances[3]'),
+    );
     expectInvalidInstance(error, `instances[3].${field}`, value);
   });
 
@@ -166,9 +174,7 @@ describe('readSnapshot', () => {
     const instances = [...specs('a'), { host: 'h', port: 80, [field]: value }, ...specs('b')];
     const { result, faults } = read({ kind: 'instances', instances });
     expect([...(result as Map<string, unknown>).keys()]).toEqual(['a', 'b']);
-    expect(faults).toEqual([
-      expect.objectContaining({ field: `instances[1].${field}`, value }),
-    ]);
+    expect(faults).toEqual([expect.objectContaining({ field: `instances[1].${field}`, value })]);
     expect(faults[0]?.cause).toBeInstanceOf(InvalidInstanceError);
   });
 
@@ -178,9 +184,7 @@ describe('readSnapshot', () => {
       { id: 'a', host: 'second', port: 80 },
     ];
     const { result, faults } = read({ kind: 'instances', instances });
-    expect([...(result as Map<string, { host: string }>).values()]).toMatchObject([
-      { host: 'first' },
-    ]);
+    expect((result as ReadonlyMap<string, Instance>).get('a')?.host).toBe('first');
     expect(faults).toMatchObject([{ field: 'instances[1].id', value: 'a' }]);
   });
 

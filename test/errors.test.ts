@@ -52,9 +52,9 @@ describe('attemptsOf', () => {
   });
 
   it("reads the call's story from anybody's error", () => {
-    expect(attemptsOf(Object.assign(new Error('x'), { fairlead: { attempts: [RECORD] } }))).toEqual([
-      RECORD,
-    ]);
+    expect(attemptsOf(Object.assign(new Error('x'), { fairlead: { attempts: [RECORD] } }))).toEqual(
+      [RECORD],
+    );
   });
 
   it.each([new Error('x'), null, undefined, 'text', 5])('is empty for %s', (value) => {

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { createClient } from '../src/client.js';
-import { checkCallOptions, checkPoolOptions, type ClientOptions, resolveOptions } from '../src/options.js';
+import {
+  checkCallOptions,
+  checkPoolOptions,
+  type ClientOptions,
+  resolveOptions,
+} from '../src/options.js';
 import { memoryAdapter } from '../src/testing/memory-adapter.js';
 import { expectInvalidOption } from './support/errors.js';
 import { thrownBy } from './support/promises.js';
@@ -8,7 +13,7 @@ import { thrownBy } from './support/promises.js';
 const GOOD = { service: 'orders', discovery: memoryAdapter() };
 
 function refusal(options: Record<string, unknown>): unknown {
-  return thrownBy(() => resolveOptions({ ...GOOD, ...options } as unknown as ClientOptions));
+  return thrownBy(() => resolveOptions({ ...GOOD, ...options }));
 }
 
 describe('defaults', () => {
@@ -183,6 +188,7 @@ describe('call options are refused by name and value', () => {
     ['hashKey', ''],
     ['hashKey', 5],
     ['classify', {}],
+    ['discard', true],
     ['signal', {}],
     ['signal', 'abort'],
     ['retries', 3],
@@ -217,7 +223,7 @@ describe('pool options are refused by name and value', () => {
   }
 
   it('unknown option', () => {
-    expectInvalidOption(poolRefusal({ default: {} }), 'default', {});
+    expectInvalidOption(poolRefusal({ default: 5 }), 'default', 5);
   });
 
   it('unknown default', () => {

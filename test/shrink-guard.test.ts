@@ -171,6 +171,22 @@ describe('the end of a doubt', () => {
   });
 });
 
+it('does not keep the process alive', () => {
+  const clock = new ManualClock();
+  let unreferenced = 0;
+  const spy = {
+    now: () => clock.now(),
+    sleep: (ms: number, signal?: AbortSignal) => clock.sleep(ms, signal),
+    setTimer: (ms: number, fn: () => void) => ({
+      ...clock.setTimer(ms, fn),
+      unref: () => unreferenced++,
+    }),
+  };
+  const quiet = { onHeld: () => undefined, confirm: () => undefined };
+  new ShrinkGuard(1_000, spy, quiet).believe(list('a'), list());
+  expect(unreferenced).toBe(1);
+});
+
 it('never loses more than half within the grace, whatever is reported', () => {
   const names = fc.subarray(TEN);
   fc.assert(

@@ -56,7 +56,9 @@ describe('checkNumber', () => {
   });
 
   it('refuses a fraction where an integer is due', () => {
-    expect(() => checkNumber('x', 1.5, { min: 1, integer: true })).toThrow('an integer >= 1; got 1.5');
+    expect(() => checkNumber('x', 1.5, { min: 1, integer: true })).toThrow(
+      'an integer >= 1; got 1.5',
+    );
   });
 });
 
@@ -99,6 +101,16 @@ describe('checkKeys', () => {
     const error = thrownBy(() => checkKeys('retry', { maxAttempt: 3 }, ['maxAttempts']));
     expectInvalidOption(error, 'retry.maxAttempt', 3);
     expect((error as Error).message).toContain('known options: maxAttempts');
+  });
+
+  it.each([
+    ['text', '(string, not shown)'],
+    [{ key: 'text' }, '(object, not shown)'],
+    [['text'], '(object, not shown)'],
+  ])('tells only the kind of what may be a secret under a misspelt name: %j', (secret, told) => {
+    const error = thrownBy(() => checkKeys('', { tokem: secret }, ['token']));
+    expectInvalidOption(error, 'tokem', told);
+    expect((error as Error).message).not.toContain('"text"');
   });
 
   it('names an unknown outermost key without a path', () => {

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { ManualClock, settle } from '../src/testing/manual-clock.js';
-import type { DiscoveryAdapter, DiscoveryFault, Rng, Snapshot, WatchContext } from '../src/types.js';
+import type {
+  DiscoveryAdapter,
+  DiscoveryFault,
+  Rng,
+  Snapshot,
+  WatchContext,
+} from '../src/types.js';
 import { WatchLoop } from '../src/watch-loop.js';
 import { fixedRng, listing, scripted, yielding } from './support/fixtures.js';
 import { collectUncaught, deferred, never } from './support/promises.js';
@@ -16,10 +22,15 @@ async function running(adapter: DiscoveryAdapter, rng: Rng = fixedRng(0)): Promi
   const clock = new ManualClock();
   const snapshots: Snapshot[] = [];
   const faults: DiscoveryFault[] = [];
-  const loop = new WatchLoop(adapter, 'orders', { clock, rng }, {
-    onSnapshot: (snapshot) => snapshots.push(snapshot),
-    onFault: (fault) => faults.push(fault),
-  });
+  const loop = new WatchLoop(
+    adapter,
+    'orders',
+    { clock, rng },
+    {
+      onSnapshot: (snapshot) => snapshots.push(snapshot),
+      onFault: (fault) => faults.push(fault),
+    },
+  );
   loop.start();
   await settle();
   return { loop, clock, snapshots, faults };
@@ -62,7 +73,9 @@ describe('a source that works', () => {
       name: 'x',
       watch(service) {
         asked = service;
-        return yielding()({ signal: new AbortController().signal } as WatchContext) as AsyncIterable<Snapshot>;
+        return yielding()({
+          signal: new AbortController().signal,
+        } as WatchContext) as AsyncIterable<Snapshot>;
       },
     });
     expect(asked).toBe('orders');
@@ -140,10 +153,17 @@ describe('a faulty source is reported and watched again', () => {
     const clock = new ManualClock();
     const faults: DiscoveryFault[] = [];
     const adapter = scripted(yielding('garbage'));
-    const loop = new WatchLoop(adapter, 'orders', { clock, rng: fixedRng(0) }, {
-      onSnapshot: throwing(boom),
-      onFault: (fault) => faults.push(fault),
-    });
+    const loop = new WatchLoop(
+      adapter,
+      'orders',
+      { clock, rng: fixedRng(0) },
+      {
+        onSnapshot: () => {
+          throw boom;
+        },
+        onFault: (fault) => faults.push(fault),
+      },
+    );
     loop.start();
     await settle();
     expect(faults).toMatchObject([{ message: 'boom' }]);
@@ -288,6 +308,14 @@ describe('close', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
+  it('makes a report after it unheard', async () => {
+    const adapter = scripted(yielding());
+    const { loop, faults } = await running(adapter);
+    loop.close(new Error('closed'));
+    adapter.contexts[0]?.report({ message: 'late' });
+    expect(faults).toEqual([]);
+  });
+
   it('leaves nothing unhandled when the adapter fails after it', async () => {
     const late = deferred<never>();
     const { loop } = await running(
@@ -335,21 +363,24 @@ it("unreferences every timer, the adapter's too", async () => {
     setTimer: (ms: number, fn: () => void) => {
       referenced++;
       const timer = clock.setTimer(ms, fn);
-      return { cancel: () => timer.cancel(), unref: () => void referenced-- };
+      return { cancel: () => timer.cancel(), unref: () => referenced-- };
     },
   };
-  const adapter = scripted(
-    (context) => {
-      context.clock.setTimer(10, () => undefined);
-      void context.clock.sleep(10);
-      context.sleep(10).catch(() => undefined);
-      throw new Error('x'); // and the backoff
+  const adapter = scripted((context) => {
+    context.clock.setTimer(10, () => undefined);
+    void context.clock.sleep(10);
+    context.sleep(10).catch(() => undefined);
+    throw new Error('x'); // and the backoff
+  });
+  const loop = new WatchLoop(
+    adapter,
+    'orders',
+    { clock: counting, rng: fixedRng(0) },
+    {
+      onSnapshot: () => undefined,
+      onFault: () => undefined,
     },
   );
-  const loop = new WatchLoop(adapter, 'orders', { clock: counting, rng: fixedRng(0) }, {
-    onSnapshot: () => undefined,
-    onFault: () => undefined,
-  });
   loop.start();
   await settle();
   expect(clock.pendingTimers).toBe(4);

@@ -11,7 +11,7 @@ it.each([
   ['weighted-round-robin', 'weighted-round-robin', undefined],
   ['random', 'random', undefined],
   ['p2c', 'p2c', 'leastRequest'],
-  ['peak-ewma', 'p2c', 'peakEwma'],
+  ['peak-ewma', 'peak-ewma', 'peakEwma'],
 ])('%s is the policy %s with load %s', (given, name, load) => {
   const policy = resolvePolicy(given as PolicyName);
   expect(policy.name).toBe(name);
@@ -23,13 +23,16 @@ it("takes the user's own policy as it is", () => {
   expect(resolvePolicy(own)).toBe(own);
 });
 
-it.each(['', 'fastest', 'toString', '__proto__', null, undefined, 5, []])('refuses %j', (policy) => {
-  expectInvalidOption(
-    thrownBy(() => resolvePolicy(policy as unknown as Policy)),
-    'policy',
-    policy,
-  );
-});
+it.each(['', 'fastest', 'toString', '__proto__', null, undefined, 5, []])(
+  'refuses %j',
+  (policy) => {
+    expectInvalidOption(
+      thrownBy(() => resolvePolicy(policy as unknown as Policy)),
+      'policy',
+      policy,
+    );
+  },
+);
 
 it.each([
   ['policy.name', { build: () => ({ pick: () => undefined }) }, undefined],

@@ -26,23 +26,28 @@ describe('at equal load', () => {
     expect(chiSquare(counts, Array<number>(n).fill(1 / n))).toBeLessThan(chiSquareLimit(n - 1));
   });
 
-  it.each([
-    [[3, 1]],
-    [[3, 1, 1]],
-    [[1, 2, 3, 4]],
-  ])('idle candidates of weights %j are picked by weight', (weights) => {
-    const list = weighted(...weights);
-    const total = weights.reduce((sum, weight) => sum + weight, 0);
-    const counts = shares(build(list, 12), list, 40_000);
-    expect(chiSquare(counts, weights.map((weight) => weight / total))).toBeLessThan(
-      chiSquareLimit(weights.length - 1),
-    );
-  });
+  it.each([[[3, 1]], [[3, 1, 1]], [[1, 2, 3, 4]]])(
+    'idle candidates of weights %j are picked by weight',
+    (weights) => {
+      const list = weighted(...weights);
+      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      const counts = shares(build(list, 12), list, 40_000);
+      expect(
+        chiSquare(
+          counts,
+          weights.map((weight) => weight / total),
+        ),
+      ).toBeLessThan(chiSquareLimit(weights.length - 1));
+    },
+  );
 });
 
 describe('at unequal load', () => {
   it('of two, always the one with the lower load', () => {
-    const [busy, idle] = [candidate('busy', 1, { pending: 5 }), candidate('idle', 1, { pending: 4 })];
+    const [busy, idle] = [
+      candidate('busy', 1, { pending: 5 }),
+      candidate('idle', 1, { pending: 4 }),
+    ];
     expect(new Set(picks(build([busy, idle]), 200))).toEqual(new Set(['idle']));
     expect(new Set(picks(build([idle, busy]), 200))).toEqual(new Set(['idle']));
   });
@@ -127,7 +132,11 @@ describe('small lists', () => {
 describe('options', () => {
   it('refuses an unknown option', () => {
     const options = { choices: 3 } as object;
-    expectInvalidOption(thrownBy(() => p2c(options)), 'p2c.choices', 3);
+    expectInvalidOption(
+      thrownBy(() => p2c(options)),
+      'p2c.choices',
+      3,
+    );
   });
 
   it.each([

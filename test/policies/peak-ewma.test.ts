@@ -41,7 +41,10 @@ describe('observe: rtt > ewma ? rtt : ewma * w + rtt * (1 - w), w = exp(-dt / ta
     const w1 = Math.exp(-500 / TAU);
     const w2 = Math.exp(-2_000 / TAU);
     const first = 80 * w1 + 30 * (1 - w1);
-    expect(fed([80, 100], [30, 600], [10, 2_600]).ewmaMs).toBeCloseTo(first * w2 + 10 * (1 - w2), 10);
+    expect(fed([80, 100], [30, 600], [10, 2_600]).ewmaMs).toBeCloseTo(
+      first * w2 + 10 * (1 - w2),
+      10,
+    );
   });
 
   it('takes a clock that stands still, or goes back, for no time', () => {
@@ -85,11 +88,19 @@ describe('of: ewma * (pending + 1) / weight', () => {
 
 describe('options', () => {
   it.each([0, -1, NaN, Infinity])('refuses tauMs %s', (tauMs) => {
-    expectInvalidOption(thrownBy(() => peakEwma({ tauMs })), 'peakEwma.tauMs', tauMs);
+    expectInvalidOption(
+      thrownBy(() => peakEwma({ tauMs })),
+      'peakEwma.tauMs',
+      tauMs,
+    );
   });
 
   it('refuses an unknown option', () => {
     const options = { tau: 5 } as object;
-    expectInvalidOption(thrownBy(() => peakEwma(options)), 'peakEwma.tau', 5);
+    expectInvalidOption(
+      thrownBy(() => peakEwma(options)),
+      'peakEwma.tau',
+      5,
+    );
   });
 });

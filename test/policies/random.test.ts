@@ -15,7 +15,9 @@ it('picks in proportion to the weights', () => {
 
 it('picks uniformly among equals', () => {
   const counts = countById(picks(random().build(weighted(4, 4, 4, 4), env), 40_000));
-  expect(chiSquare(Object.values(counts), [0.25, 0.25, 0.25, 0.25])).toBeLessThan(chiSquareLimit(3));
+  expect(chiSquare(Object.values(counts), [0.25, 0.25, 0.25, 0.25])).toBeLessThan(
+    chiSquareLimit(3),
+  );
 });
 
 it('never picks the excluded, and undefined only when none is left', () => {

@@ -53,17 +53,24 @@ describe('round-robin', () => {
 
   it('starts at random after the picker of another policy', () => {
     const foreign = { pick: () => undefined };
-    expect(picks(roundRobin().build(weighted(1, 1), env(fixedRng(0.9)), foreign), 1)).toEqual(['c1']);
+    expect(picks(roundRobin().build(weighted(1, 1), env(fixedRng(0.9)), foreign), 1)).toEqual([
+      'c1',
+    ]);
   });
 
   it('gives each its exact share over every whole number of rounds', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 5 }), fc.nat(), (n, rounds, seed) => {
-        const list = weighted(...Array<number>(n).fill(1));
-        const picker = roundRobin().build(list, env(seededRng(seed)));
-        const counts = countById(picks(picker, n * rounds));
-        for (const { instance } of list) expect(counts[instance.id]).toBe(rounds);
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 20 }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.nat(),
+        (n, rounds, seed) => {
+          const list = weighted(...Array<number>(n).fill(1));
+          const picker = roundRobin().build(list, env(seededRng(seed)));
+          const counts = countById(picks(picker, n * rounds));
+          for (const { instance } of list) expect(counts[instance.id]).toBe(rounds);
+        },
+      ),
       { seed: 3 },
     );
   });

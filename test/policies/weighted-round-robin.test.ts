@@ -9,7 +9,11 @@ import { fixedRng } from '../support/fixtures.js';
 import { chiSquare, chiSquareLimit } from '../support/statistics.js';
 
 function build(list: readonly Candidate[], seed = 1, previous?: Picker): Picker {
-  return weightedRoundRobin().build(list, { clock: new ManualClock(), rng: seededRng(seed) }, previous);
+  return weightedRoundRobin().build(
+    list,
+    { clock: new ManualClock(), rng: seededRng(seed) },
+    previous,
+  );
 }
 
 describe('shares', () => {
@@ -57,7 +61,7 @@ describe('shares', () => {
   });
 
   it.each([
-    ['huge', [1e308, 2e308 / 2, 5e307], [1, 1, 0.5]],
+    ['huge', [1e308, 1e308, 5e307], [1, 1, 0.5]],
     ['tiny', [1e-300, 1e-300, 2e-300], [1, 1, 2]],
     ['subnormal', [5e-324, 1e-323], [1, 2]],
   ])('are right for %s weights', (_what, weights, shares) => {
@@ -76,7 +80,11 @@ describe('the beginning', () => {
     // what is held here is symmetry among equals, by chi-square from fixed seeds (envoy#31378).
     const counts = [0, 0, 0, 0];
     for (let seed = 0; seed < 8_000; seed++) {
-      const at = Number(build(weighted(2, 2, 2, 2), seed).pick(context())?.instance.id.slice(1));
+      const at = Number(
+        build(weighted(2, 2, 2, 2), seed)
+          .pick(context())
+          ?.instance.id.slice(1),
+      );
       counts[at] = (counts[at] ?? 0) + 1;
     }
     expect(chiSquare(counts, [0.25, 0.25, 0.25, 0.25])).toBeLessThan(chiSquareLimit(3));
@@ -123,7 +131,10 @@ describe('exclusion', () => {
   });
 
   it('never yields an excluded candidate nor misses one that is left', () => {
-    const weights = fc.array(fc.double({ min: 0.01, max: 1e6, noNaN: true }), { minLength: 1, maxLength: 8 });
+    const weights = fc.array(fc.double({ min: 0.01, max: 1e6, noNaN: true }), {
+      minLength: 1,
+      maxLength: 8,
+    });
     const steps = fc.array(fc.array(fc.nat(7), { maxLength: 8 }), { maxLength: 30 });
     fc.assert(
       fc.property(weights, steps, (given, excludes) => {
@@ -169,7 +180,11 @@ describe('updates', () => {
     const rng = { next: () => 0.5 };
     const env = { clock: new ManualClock(), rng };
     const before = weightedRoundRobin().build([candidate('a', 1)], env);
-    const after = weightedRoundRobin().build([candidate('a', 0.25), candidate('b', 1)], env, before);
+    const after = weightedRoundRobin().build(
+      [candidate('a', 0.25), candidate('b', 1)],
+      env,
+      before,
+    );
     // a is due at 0.5 * 4 = 2; b at 0.5, 1.5, 2.5, ...
     expect(picks(after, 4)).toEqual(['b', 'b', 'a', 'b']);
   });

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { available, isAvailable } from '../../src/stages/available.js';
+import { available } from '../../src/stages/available.js';
 import type { BreakerState } from '../../src/types.js';
 import { candidate, type TestCandidate } from '../support/candidates.js';
 
 const OPEN: BreakerState = { kind: 'open', untilMs: 1_000 };
-const PROBING: BreakerState = { kind: 'half-open', probing: true };
-const WAITING: BreakerState = { kind: 'half-open', probing: false };
+const PROBING: BreakerState = { kind: 'half-open', probeUntilMs: 9_000 };
+const WAITING: BreakerState = { kind: 'half-open', probeUntilMs: undefined };
 
 function list(good: number, bad: number, breaker: BreakerState = OPEN): TestCandidate[] {
   return [
@@ -25,15 +25,17 @@ function applied(candidates: TestCandidate[], panicRatio = 0.5, nowMs = 0) {
   return { left: left.map(({ instance }) => instance.id), list: left, expiries, panics };
 }
 
-describe('isAvailable', () => {
+describe('an instance is available', () => {
   it.each([
-    [{ kind: 'closed' }, 0, true],
-    [OPEN, 999, false],
-    [OPEN, 1_000, true],
-    [PROBING, 5_000, false],
-    [WAITING, 0, true],
-  ] as const)('%j at %s: %s', (breaker, nowMs, answer) => {
-    expect(isAvailable(candidate('a', 1, { breaker }).state, nowMs)).toBe(answer);
+    ['closed', { kind: 'closed' }, 0, true],
+    ['open, its time not over', OPEN, 999, false],
+    ['open, its time over', OPEN, 1_000, true],
+    ['half-open, its probe out', PROBING, 5_000, false],
+    ['half-open, its probe out for too long', PROBING, 9_000, true],
+    ['half-open, no probe out', WAITING, 0, true],
+  ] as const)('%s', (_what, breaker, nowMs, answer) => {
+    const all = [...list(3, 0), candidate('a', 1, { breaker })];
+    expect(applied(all, 0.5, nowMs).left.includes('a')).toBe(answer);
   });
 });
 
@@ -44,13 +46,21 @@ describe('in good times', () => {
   });
 
   it('drops open and probing instances, keeps half-open ones that may be probed', () => {
-    const all = [...list(2, 0), candidate('w', 1, { breaker: WAITING }), candidate('p', 1, { breaker: PROBING })];
+    const all = [
+      ...list(2, 0),
+      candidate('w', 1, { breaker: WAITING }),
+      candidate('p', 1, { breaker: PROBING }),
+    ];
     expect(applied(all)).toMatchObject({ left: ['good0', 'good1', 'w'], panics: [] });
   });
 
   it('lets the list expire when the breaker of each open instance ends', () => {
-    const all = [...list(3, 1), candidate('later', 1, { breaker: { kind: 'open', untilMs: 2_000 } })];
+    const all = [
+      ...list(3, 1),
+      candidate('later', 1, { breaker: { kind: 'open', untilMs: 2_000 } }),
+    ];
     expect(applied(all).expiries).toEqual([1_000, 2_000]);
+    expect(applied(list(3, 1, PROBING)).expiries).toEqual([9_000]);
   });
 
   it('lets an open instance back in once its time is over', () => {

@@ -3,7 +3,13 @@ import type { ClientOptions } from '../../src/options.js';
 import { ManualClock, settle } from '../../src/testing/manual-clock.js';
 import { type MemoryAdapter, memoryAdapter } from '../../src/testing/memory-adapter.js';
 import { seededRng } from '../../src/testing/seeded-rng.js';
-import type { DiscoveryAdapter, InstanceSpec, Rng, Snapshot, WatchContext } from '../../src/types.js';
+import type {
+  DiscoveryAdapter,
+  InstanceSpec,
+  Rng,
+  Snapshot,
+  WatchContext,
+} from '../../src/types.js';
 
 /** Instances whose id and host are the given name: `'a'`, or `'a*3'` for weight 3. */
 export function specs(...names: string[]): InstanceSpec[] {
@@ -20,7 +26,10 @@ export interface Rig {
 }
 
 /** A client on a manual clock and a seeded rng, with its own memory adapter that lists `names`. */
-export async function rig(names: readonly string[], options: Partial<ClientOptions> = {}): Promise<Rig> {
+export async function rig(
+  names: readonly string[],
+  options: Partial<ClientOptions> = {},
+): Promise<Rig> {
   const clock = new ManualClock();
   const source = memoryAdapter(specs(...names));
   const client = createClient({
@@ -65,7 +74,9 @@ export function scripted(
 }
 
 /** A watch that yields these snapshots, then waits for the abort. */
-export function yielding(...snapshots: unknown[]): (context: WatchContext) => AsyncIterable<unknown> {
+export function yielding(
+  ...snapshots: unknown[]
+): (context: WatchContext) => AsyncIterable<unknown> {
   return async function* ({ signal }: WatchContext) {
     yield* snapshots;
     await new Promise<void>((resolve) => {
@@ -87,7 +98,10 @@ export function idsOf(client: Client): string[] {
 }
 
 /** The row of one instance in the client's live table. */
-export function row(client: Client, id: string): ReturnType<Client['snapshot']>['instances'][number] {
+export function row(
+  client: Client,
+  id: string,
+): ReturnType<Client['snapshot']>['instances'][number] {
   const found = client.snapshot().instances.find((instance) => instance.id === id);
   if (found === undefined) throw new Error(`no instance ${id}`);
   return found;

@@ -1,0 +1,47 @@
+import { expect, it } from 'vitest';
+import { Attempt } from '../src/attempt.js';
+import { toInstance } from '../src/discovery.js';
+
+const INSTANCE = toInstance({ host: 'a', port: 80 }, 'x');
+
+it('gives the same signal at every read', () => {
+  const attempt = new Attempt(INSTANCE, 1);
+  expect(attempt.signal).toBe(attempt.signal);
+  expect(attempt.signal.aborted).toBe(false);
+});
+
+it('aborts a signal that was read before', () => {
+  const attempt = new Attempt(INSTANCE, 1);
+  const { signal } = attempt;
+  const reason = new Error('late');
+  attempt.abort(reason);
+  expect(signal.reason).toBe(reason);
+});
+
+it('gives a signal first read after the abort as aborted, with the reason', () => {
+  const attempt = new Attempt(INSTANCE, 1);
+  const reason = new Error('late');
+  attempt.abort(reason);
+  expect(attempt.signal.aborted).toBe(true);
+  expect(attempt.signal.reason).toBe(reason);
+});
+
+it('makes no signal until one is read', () => {
+  const made: unknown[] = [];
+  const Original = globalThis.AbortController;
+  globalThis.AbortController = class extends Original {
+    constructor() {
+      super();
+      made.push(this);
+    }
+  };
+  try {
+    const attempt = new Attempt(INSTANCE, 1);
+    attempt.abort(new Error('unseen'));
+    expect(made).toEqual([]);
+    expect(attempt.signal.aborted).toBe(true);
+    expect(made).toHaveLength(1);
+  } finally {
+    globalThis.AbortController = Original;
+  }
+});

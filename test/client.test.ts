@@ -1,0 +1,493 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { describe, expect, it } from 'vitest';
+import { createClient } from '../src/client.js';
+import type { CallOptions } from '../src/options.js';
+import { settle } from '../src/testing/manual-clock.js';
+import { memoryAdapter } from '../src/testing/memory-adapter.js';
+import type { Policy } from '../src/types.js';
+import { expectCode, expectInvalidOption, reset } from './support/errors.js';
+import { clientOver, rig, row, scripted, specs, yielding } from './support/fixtures.js';
+import { deferred, never, thrownBy, watched } from './support/promises.js';
+
+describe('close', () => {
+  it('waits for calls in flight', async () => {
+    const { client, clock } = await rig(['a']);
+    const work = deferred<string>();
+    const call = watched(client.call(() => work.promise));
+    await settle();
+    const closed = watched(client.close());
+    await settle();
+    expect(closed.status).toBe('pending');
+    work.resolve('done');
+    await settle();
+    expect(call.value).toBe('done');
+    expect(closed.status).toBe('resolved');
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('waits for all of them, retries included', async () => {
+    const { client, clock } = await rig(['a', 'b']);
+    let sent = 0;
+    const retried = watched(
+      client.call(
+        () => {
+          if (++sent === 1) throw reset();
+          return 'ok';
+        },
+        { idempotent: true },
+      ),
+    );
+    const slow = watched(client.call(() => clock.sleep(40)));
+    await settle();
+    const closed = watched(client.close());
+    await clock.advance(25);
+    expect(retried.value).toBe('ok');
+    expect(closed.status).toBe('pending');
+    await clock.advance(15);
+    expect(slow.status).toBe('resolved');
+    expect(closed.status).toBe('resolved');
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('refuses new calls and picks at once', async () => {
+    const { client } = await rig(['a']);
+    void client.call(never, { timeoutMs: 5 }).catch(() => undefined);
+    void client.close();
+    expectCode(
+      thrownBy(() => client.pick()),
+      'ERR_FAIRLEAD_CLOSED',
+    );
+    const call = watched(client.call(() => 1));
+    await settle();
+    expectCode(call.error, 'ERR_FAIRLEAD_CLOSED');
+  });
+
+  it('may be called twice, and gives the same promise', async () => {
+    const { client } = await rig(['a']);
+    expect(client.close()).toBe(client.close());
+    await client.close();
+    await client[Symbol.asyncDispose]();
+    expect(client.snapshot().status).toBe('closed');
+  });
+
+  it('rejects those who wait for the first list', async () => {
+    const { client, clock } = clientOver(scripted(yielding()));
+    const ready = watched(client.ready());
+    const call = watched(client.call(() => 1));
+    await settle();
+    await client.close();
+    await settle();
+    expectCode(ready.error, 'ERR_FAIRLEAD_CLOSED');
+    expectCode(call.error, 'ERR_FAIRLEAD_CLOSED');
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('makes a later ready() reject at once, without a timer', async () => {
+    for (const names of [[], ['a']]) {
+      const { client, clock } = await rig(names);
+      await client.close();
+      const ready = watched(client.ready());
+      await settle();
+      expectCode(ready.error, 'ERR_FAIRLEAD_CLOSED');
+      expect(clock.pendingTimers).toBe(0);
+    }
+  });
+
+  it('stops watching and leaves no timer, whatever the source was doing', async () => {
+    for (const prepare of [
+      async (made: Awaited<ReturnType<typeof rig>>) => made.source.fail(new Error('x')),
+      async (made: Awaited<ReturnType<typeof rig>>) => made.source.set([]),
+      async (made: Awaited<ReturnType<typeof rig>>) => made.source.emit({ kind: 'not-found' }),
+    ]) {
+      const made = await rig(['a', 'b', 'c']);
+      await prepare(made);
+      await settle();
+      await made.client.close();
+      await settle();
+      expect(made.source.watching).toBe(0);
+      expect(made.clock.pendingTimers).toBe(0);
+    }
+  });
+
+  it('does not wait for an adapter that is deaf to its signal', async () => {
+    const { client } = clientOver(
+      // eslint-disable-next-line require-yield
+      scripted(async function* () {
+        await never();
+      }),
+    );
+    const closed = watched(client.close());
+    await settle();
+    expect(closed.status).toBe('resolved');
+  });
+
+  it('leaves leases usable: they may still end, with no effect on a breaker', async () => {
+    const { client } = await rig(['a'], { breaker: { consecutiveFailures: 1 } });
+    const lease = client.pick();
+    await client.close();
+    expect(() => lease.end('failure')).not.toThrow();
+    expect(row(client, 'a')).toMatchObject({ pending: 0, breaker: 'closed' });
+  });
+
+  it('keeps the tables readable', async () => {
+    const { client } = await rig(['a', 'b']);
+    client.pick().end('success');
+    await client.close();
+    expect(client.snapshot()).toMatchObject({ status: 'closed', inFlight: 0 });
+    expect(client.explain().candidates).toHaveLength(2);
+  });
+
+  it('tells listeners nothing more', async () => {
+    const { client, source } = await rig(['a']);
+    let heard = 0;
+    client.on('instances.changed', () => heard++);
+    await client.close();
+    source.set(specs('a', 'b'));
+    await settle();
+    expect(heard).toBe(0);
+  });
+});
+
+describe('pick', () => {
+  it('gives a lease that counts until it ends', async () => {
+    const { client, clock } = await rig(['a']);
+    const lease = client.pick();
+    expect(lease.instance.url).toBe('http://a:80');
+    expect(row(client, 'a')).toMatchObject({ pending: 1, attempts: 1 });
+    await clock.advance(12);
+    lease.end('success');
+    expect(row(client, 'a')).toMatchObject({ pending: 0, ewmaMs: 12, successRatio: 1 });
+    await client.close();
+  });
+
+  it('a lease ended twice ends once: the first word counts', async () => {
+    const { client } = await rig(['a']);
+    const other = client.pick();
+    const lease = client.pick();
+    lease.end('success');
+    lease.end('failure');
+    lease.end('success');
+    expect(row(client, 'a')).toMatchObject({ pending: 1, successRatio: 1 });
+    other.end('ignored');
+    expect(row(client, 'a').pending).toBe(0);
+    await client.close();
+  });
+
+  it.each([
+    ['success', 1, 10],
+    ['failure', 0.9, 10],
+    ['overload', 0.9, 10],
+    ['ignored', 1, undefined],
+  ] as const)('an outcome of %s makes the success ratio %s', async (outcome, ratio, ewmaMs) => {
+    const { client, clock } = await rig(['a']);
+    const lease = client.pick();
+    await clock.advance(10);
+    lease.end(outcome);
+    expect(row(client, 'a')).toMatchObject({ successRatio: ratio, ewmaMs });
+    await client.close();
+  });
+
+  it('does not pick the excluded, and says so when none is left', async () => {
+    const { client } = await rig(['a', 'b']);
+    for (let i = 0; i < 20; i++) expect(client.pick({ excluded: ['a'] }).instance.id).toBe('b');
+    expectCode(
+      thrownBy(() => client.pick({ excluded: ['a', 'b'] })),
+      'ERR_FAIRLEAD_NO_INSTANCES',
+    );
+    await client.close();
+  });
+
+  it('throws before the first list, with the last fault as cause', async () => {
+    const boom = new Error('boom');
+    const { client } = clientOver({
+      name: 'bad',
+      watch() {
+        throw boom;
+      },
+    });
+    await settle();
+    const error = thrownBy(() => client.pick());
+    expectCode(error, 'ERR_FAIRLEAD_NOT_READY');
+    expect((error as Error).cause).toBe(boom);
+    await client.close();
+  });
+
+  it('refuses an unknown option', async () => {
+    const { client } = await rig(['a']);
+    const options = { exclude: ['a'] } as object;
+    const error = thrownBy(() => client.pick(options));
+    expectInvalidOption(error, 'pick.exclude', '(object, not shown)');
+    await client.close();
+  });
+});
+
+describe('call options', () => {
+  it('out of range reject, naming field and value, before anything is sent', async () => {
+    const { client } = await rig(['a']);
+    let sent = 0;
+    const call = watched(client.call(() => sent++, { timeoutMs: -1 }));
+    const unknown = watched(client.call(() => sent++, { retries: 2 } as CallOptions));
+    await settle();
+    expectInvalidOption(call.error, 'call.timeoutMs', -1);
+    expectInvalidOption(unknown.error, 'call.retries', 2);
+    expect(sent).toBe(0);
+    expect(client.snapshot().inFlight).toBe(0);
+    await client.close();
+  });
+});
+
+describe('snapshot', () => {
+  it('is plain JSON and true', async () => {
+    const { client, clock, source } = await rig(['a*3', 'b*0']);
+    const lease = client.pick();
+    void client.call(() => clock.sleep(100));
+    await clock.advance(20);
+    source.fail(new Error('gone'));
+    await settle();
+    const table = client.snapshot();
+    expect(JSON.parse(JSON.stringify(table))).toEqual(
+      JSON.parse(JSON.stringify(structuredClone(table))),
+    );
+    expect(table).toEqual({
+      service: 'orders',
+      status: 'listed',
+      discovery: { adapter: 'memory', ageMs: 20, holding: false, lastFault: 'gone' },
+      policy: 'peak-ewma',
+      panic: undefined,
+      rebuilds: 1,
+      inFlight: 1,
+      instances: [
+        {
+          id: 'a',
+          url: 'http://a:80',
+          weight: 3,
+          membership: 'listed',
+          attempts: 2,
+          pending: 2,
+          ewmaMs: undefined,
+          successRatio: 1,
+          breaker: 'closed',
+        },
+        {
+          id: 'b',
+          url: 'http://b:80',
+          weight: 0,
+          membership: 'draining',
+          attempts: 0,
+          pending: 0,
+          ewmaMs: undefined,
+          successRatio: 1,
+          breaker: 'closed',
+        },
+      ],
+    });
+    lease.end('ignored');
+    await clock.advance(100);
+    expect(client.snapshot().inFlight).toBe(0);
+    await client.close();
+  });
+
+  it('says waiting before the first list', async () => {
+    const { client } = clientOver(scripted(yielding()));
+    await settle();
+    expect(client.snapshot()).toMatchObject({
+      status: 'waiting',
+      discovery: { ageMs: undefined, lastFault: undefined },
+      instances: [],
+    });
+    await client.close();
+  });
+});
+
+describe('explain', () => {
+  it('says so when nothing was picked yet', async () => {
+    const { client } = await rig(['a', 'b']);
+    expect(client.explain()).toMatchObject({
+      picked: undefined,
+      excluded: [],
+      reason: 'nothing was picked yet',
+    });
+    await client.close();
+  });
+
+  it('is plain JSON and true: stages, candidates, loads, the pick', async () => {
+    const { client } = await rig(['a*2', 'b', 'c', 'd*0'], {
+      policy: 'p2c',
+      breaker: { consecutiveFailures: 1 },
+    });
+    client.pick({ excluded: ['a', 'b'] }).end('failure'); // opens c
+    const lease = client.pick({ excluded: ['b'] });
+    const explained = client.explain();
+    expect(JSON.parse(JSON.stringify(explained))).toEqual({
+      policy: 'p2c',
+      load: 'leastRequest',
+      stages: [
+        { name: 'listed', left: 4 },
+        { name: 'draining', left: 3 },
+        { name: 'available', left: 2 },
+      ],
+      picked: 'a',
+      excluded: ['b'],
+      candidates: [
+        { id: 'a', weight: 2, pending: 1, load: 0.5 },
+        { id: 'b', weight: 1, pending: 0, load: 0 },
+      ],
+      reason: 'p2c chose among 2 candidate(s), after 1 tried instance(s) were excluded',
+    });
+    lease.end('ignored');
+    await client.close();
+  });
+
+  it('says why nothing was picked', async () => {
+    const { client } = await rig(['a']);
+    thrownBy(() => client.pick({ excluded: ['a'] }));
+    expect(client.explain()).toMatchObject({
+      picked: undefined,
+      reason: 'every candidate had been tried',
+    });
+    await client.close();
+    const empty = await rig([]);
+    thrownBy(() => empty.client.pick());
+    expect(empty.client.explain().reason).toBe('no candidate was left');
+    await empty.client.close();
+  });
+
+  it('tells of panic', async () => {
+    const { client } = await rig(['a'], { breaker: { consecutiveFailures: 1 } });
+    client.pick().end('failure');
+    expect(client.explain().panic).toContain('0 of 1 instances available');
+    await client.close();
+  });
+
+  it('moves no policy on: the next pick is the same with or without', async () => {
+    const run = async (explaining: boolean): Promise<string[]> => {
+      const { client } = await rig(['a*3', 'b', 'c*2'], { policy: 'weighted-round-robin' });
+      const ids = Array.from({ length: 12 }, () => {
+        if (explaining) client.explain();
+        const lease = client.pick();
+        lease.end('success');
+        return lease.instance.id;
+      });
+      await client.close();
+      return ids;
+    };
+    expect(await run(true)).toEqual(await run(false));
+  });
+});
+
+describe('rebuilds', () => {
+  it('happen on a change of the candidates, not on picks', async () => {
+    const { client, source } = await rig(['a', 'b', 'c', 'd'], {
+      breaker: { consecutiveFailures: 1 },
+    });
+    for (let i = 0; i < 20; i++) client.pick().end('success');
+    expect(client.snapshot().rebuilds).toBe(1);
+    source.set(specs('a', 'b', 'c', 'd', 'e'));
+    await settle();
+    client.pick().end('success');
+    expect(client.snapshot().rebuilds).toBe(2);
+    client.pick().end('failure');
+    client.pick().end('success');
+    expect(client.snapshot().rebuilds).toBe(3);
+    await client.close();
+  });
+
+  it('do not happen when a breaker changes but the candidates stay the same', async () => {
+    const { client } = await rig(['a'], { breaker: { consecutiveFailures: 1 } });
+    client.pick().end('failure');
+    client.pick().end('ignored');
+    expect(client.snapshot().panic).toContain('0 of 1');
+    expect(client.snapshot().rebuilds).toBe(1);
+    await client.close();
+  });
+
+  it('happen when an opening ends, at the next pick', async () => {
+    const { client, clock } = await rig(['a', 'b'], { breaker: { consecutiveFailures: 1 } });
+    client.pick({ excluded: ['b'] }).end('failure');
+    client.pick().end('success');
+    const { rebuilds } = client.snapshot();
+    await clock.advance(1_000);
+    client.pick().end('ignored');
+    expect(client.snapshot().rebuilds).toBeGreaterThan(rebuilds);
+    await client.close();
+  });
+
+  it("hand a user's policy its own picker before, and only live candidates", async () => {
+    const built: { readonly ids: string[]; readonly previous: unknown }[] = [];
+    const pickers: unknown[] = [];
+    const policy: Policy = {
+      name: 'first',
+      build(candidates, _env, previous) {
+        built.push({ ids: candidates.map(({ instance }) => instance.id), previous });
+        const picker = {
+          pick: ({ excluded }: { readonly excluded: ReadonlySet<string> }) =>
+            candidates.find(({ instance }) => !excluded.has(instance.id)),
+        };
+        pickers.push(picker);
+        return picker;
+      },
+    };
+    const { client, source } = await rig(['a', 'b*0'], { policy });
+    expect(client.pick().instance.id).toBe('a');
+    source.set(specs('b', 'a'));
+    await settle();
+    client.pick();
+    expect(built).toEqual([
+      { ids: ['a'], previous: undefined },
+      { ids: ['a', 'b'], previous: pickers[0] },
+    ]);
+    expect(client.snapshot().policy).toBe('first');
+    await client.close();
+  });
+});
+
+describe('events', () => {
+  it('can be left again', async () => {
+    const { client, source } = await rig(['a']);
+    let heard = 0;
+    const off = client.on('instances.changed', () => heard++);
+    source.set(specs('a', 'b'));
+    await settle();
+    off();
+    source.set(specs('a', 'b', 'c'));
+    await settle();
+    expect(heard).toBe(1);
+    await client.close();
+  });
+
+  it('are published on diagnostics_channel', async () => {
+    const published: unknown[] = [];
+    const onMessage = (message: unknown): void => {
+      published.push(message);
+    };
+    subscribe('fairlead:attempt.ended', onMessage);
+    const { client } = await rig(['a']);
+    try {
+      await client.call(() => 1);
+    } finally {
+      unsubscribe('fairlead:attempt.ended', onMessage);
+    }
+    await client.call(() => 2);
+    expect(published).toMatchObject([{ service: 'orders', attempt: 1, outcome: 'success' }]);
+    await client.close();
+  });
+});
+
+it('works on the real clock when no env is given', async () => {
+  const source = memoryAdapter(specs('a'));
+  const client = createClient({ service: 'orders', discovery: source });
+  await client.ready();
+  expect(await client.call(({ instance }) => instance.id)).toBe('a');
+  await client.close();
+});
+
+it('a probe that never ends does not shut its instance out for ever', async () => {
+  const { client, clock } = await rig(['a', 'b', 'c'], { breaker: { consecutiveFailures: 1 } });
+  client.pick({ excluded: ['b', 'c'] }).end('failure');
+  await clock.advance(1_000);
+  const probe = client.pick({ excluded: ['b', 'c'] }); // a socket that lives for hours
+  expect(probe.instance.id).toBe('a');
+  await clock.advance(3_600_000);
+  expect(() => client.pick({ excluded: ['b', 'c'] })).not.toThrow();
+  await client.close();
+});
