@@ -1,5 +1,5 @@
 import { type Client, type ClientSnapshot, createClient } from './client.js';
-import { FairleadError } from './errors.js';
+import { FairleadError, InvalidOptionError } from './errors.js';
 import {
   checkPoolOptions,
   type ClientOptions,
@@ -45,9 +45,9 @@ class ServiceClientPool implements ClientPool {
   constructor(private readonly options: ClientPoolOptions) {
     checkPoolOptions(options);
     const names = Object.keys(options.services ?? {});
-    for (const name of names) checkClientOptions(this.#optionsOf(name));
     const { discovery = NOWHERE, defaults } = options;
-    checkClientOptions({ ...defaults, service: '*', discovery });
+    checkClientOptions('defaults', { ...defaults, service: '*', discovery });
+    for (const name of names) checkClientOptions(`services.${name}`, this.#optionsOf(name));
     this.#listed = new Map(names.map((name) => [name.toLowerCase(), name]));
   }
 
@@ -108,8 +108,14 @@ const NOWHERE: DiscoveryAdapter = {
   },
 };
 
-function checkClientOptions(options: ClientOptions): void {
-  resolvePolicy(resolveOptions(options).policy);
+/** Names an option that is wrong by its place in the pool's options. */
+function checkClientOptions(path: string, options: ClientOptions): void {
+  try {
+    resolvePolicy(resolveOptions(options).policy);
+  } catch (error) {
+    if (!(error instanceof InvalidOptionError)) throw error;
+    throw new InvalidOptionError(`${path}.${error.option}`, error.expected, error.value);
+  }
 }
 
 /** Without the options that are there but undefined: those must not hide a default of the pool. */

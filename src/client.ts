@@ -158,7 +158,7 @@ class ServiceClient implements Client {
     if (lease !== undefined) return lease;
     const [code, what] = NO_PICK[set.status];
     throw new FairleadError(code, `Service "${this.service}": ${what}.`, {
-      cause: set.lastFault?.cause,
+      cause: set.trouble,
     });
   }
 
@@ -174,7 +174,7 @@ class ServiceClient implements Client {
         return new FairleadError(
           set.status === 'not-found' ? 'ERR_FAIRLEAD_SERVICE_NOT_FOUND' : 'ERR_FAIRLEAD_NOT_READY',
           `Service "${this.service}" was not ready within readyTimeoutMs ${String(readyTimeoutMs)}: ${what}.`,
-          { cause: set.lastFault?.cause ?? set.lastFault?.message },
+          { cause: set.trouble },
         );
       },
     });

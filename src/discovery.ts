@@ -1,6 +1,13 @@
 import { isIPv6 } from 'node:net';
 import { FairleadError, InvalidInstanceError, show } from './errors.js';
-import type { DiscoveryAdapter, DiscoveryFault, Instance, Locality, Snapshot } from './types.js';
+import type {
+  DiscoveryAdapter,
+  DiscoveryFault,
+  Instance,
+  Locality,
+  Snapshot,
+  WatchContext,
+} from './types.js';
 import { checkFunction, checkKeys, checkMs, checkString, isObject } from './validate.js';
 
 /**
@@ -158,30 +165,69 @@ function describe(snapshot: unknown): string {
     : show(snapshot);
 }
 
+export interface PollOptions {
+  /** Pause between reads, in ms. Default 10,000. */
+  readonly intervalMs?: number | undefined;
+  /** Time for one read, in ms; one that takes longer counts as failed. Default 10,000. */
+  readonly timeoutMs?: number | undefined;
+}
+
 /**
  * An adapter from a function that fetches the whole list once. It is asked again `intervalMs` after each
- * answer, or at once when the client wants fresh data. A rejection means "broken for now".
- *
- * @param options.intervalMs pause between reads in ms. Default 10,000.
+ * answer, or at once when the client wants fresh data. A rejection means "broken for now". Its `signal` aborts
+ * at the time limit and at the end of the watch.
  */
 export function poll(
   name: string,
   fetchOnce: (service: string, context: { readonly signal: AbortSignal }) => Promise<Snapshot>,
-  options: { readonly intervalMs?: number } = {},
+  options: PollOptions = {},
 ): DiscoveryAdapter {
   checkString('name', name);
   checkFunction('fetchOnce', fetchOnce);
-  checkKeys('', options, ['intervalMs']);
+  checkKeys('', options, ['intervalMs', 'timeoutMs']);
   const intervalMs = checkMs('intervalMs', options.intervalMs ?? 10_000);
+  const timeoutMs = checkMs('timeoutMs', options.timeoutMs ?? 10_000);
   return {
     name,
     async *watch(service, context) {
       for (;;) {
-        yield await fetchOnce(service, { signal: context.signal });
+        yield await within(timeoutMs, context, (signal) => fetchOnce(service, { signal }));
         await context.sleep(intervalMs);
       }
     },
   };
+}
+
+/** Runs `read` with a signal of its own; rejects when it takes longer than `ms` or the watch ends. */
+function within<T>(
+  ms: number,
+  { clock, signal }: Pick<WatchContext, 'clock' | 'signal'>,
+  read: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const controller = new AbortController();
+    const giveUp = (error: Error): void => {
+      finish();
+      reject(error);
+      controller.abort(error);
+    };
+    const onAbort = (): void => {
+      giveUp(signal.reason as Error);
+    };
+    const timer = clock.setTimer(ms, () => {
+      giveUp(new FairleadError('ERR_FAIRLEAD_DISCOVERY', `No answer within ${String(ms)} ms.`));
+    });
+    const finish = (): void => {
+      timer.cancel();
+      signal.removeEventListener('abort', onAbort);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    new Promise<T>((settle) => {
+      settle(read(controller.signal));
+    })
+      .finally(finish)
+      .then(resolve, reject);
+  });
 }
 
 /**
@@ -201,12 +247,12 @@ export function fromEmitter(
   return {
     name,
     async *watch(service, { signal }) {
-      let newest: Snapshot | undefined;
+      let newest: { readonly snapshot: Snapshot } | undefined;
       let failure: { readonly error: unknown } | undefined;
       let wake: () => void = () => undefined;
       const stop = subscribe(service, {
         emit: (snapshot) => {
-          newest = snapshot;
+          newest = { snapshot };
           wake();
         },
         fail: (error) => {
@@ -214,6 +260,7 @@ export function fromEmitter(
           wake();
         },
       });
+      checkFunction('subscribe()', stop);
       const onAbort = (): void => {
         wake();
       };
@@ -222,7 +269,7 @@ export function fromEmitter(
         while (!signal.aborted) {
           if (failure !== undefined) throw failure.error;
           if (newest !== undefined) {
-            const snapshot = newest;
+            const { snapshot } = newest;
             newest = undefined;
             yield snapshot;
             continue;

@@ -41,6 +41,8 @@ export class FairleadError extends Error {
 export class InvalidOptionError extends FairleadError {
   override readonly name = 'InvalidOptionError';
   readonly option: string;
+  /** The range, in words. */
+  readonly expected: string;
   readonly value: unknown;
 
   constructor(option: string, expected: string, value: unknown) {
@@ -49,6 +51,7 @@ export class InvalidOptionError extends FairleadError {
       `Option "${option}" must be ${expected}; got ${show(value)}.`,
     );
     this.option = option;
+    this.expected = expected;
     this.value = value;
   }
 }

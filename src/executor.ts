@@ -3,7 +3,7 @@ import { FairleadError } from './errors.js';
 import type { Events } from './events.js';
 import type { InstanceSet } from './instance-set.js';
 import type { Lease } from './instance-state.js';
-import type { CallOptions, ResolvedOptions } from './options.js';
+import { type CallOptions, checkVerdict, type ResolvedOptions } from './options.js';
 import { classify } from './resilience/classify.js';
 import { Deadline, type Limit } from './resilience/deadline.js';
 import { discardBody } from './resilience/discard.js';
@@ -130,11 +130,16 @@ class Call<T> implements CallContext {
         ended = true;
         timer.cancel();
         this.#cancelAttempt = undefined;
-        if (verdict.outcome === 'success' && attempt.held !== undefined) {
-          this.#holdOpen(lease, attempt, attempt.held);
-        } else lease.end(verdict.outcome);
-        this.#note(lease, settled, verdict);
-        resolve({ settled, verdict });
+        try {
+          if (verdict.outcome === 'success' && attempt.held !== undefined) {
+            this.#holdOpen(lease, attempt, attempt.held);
+          } else lease.end(verdict.outcome);
+          this.#note(lease, settled, verdict);
+          resolve({ settled, verdict });
+        } catch (error) {
+          // A load of the application's own threw. That must not leave the call unsettled.
+          resolve({ settled: { ok: false, error }, verdict: FINAL });
+        }
       };
       const abort = (error: unknown, verdict: Verdict): void => {
         end({ ok: false, error }, verdict); // first: what the function makes of the signal is too late
@@ -196,8 +201,8 @@ class Call<T> implements CallContext {
     let verdict: Verdict;
     try {
       verdict =
-        this.options.classify?.(settled) ??
-        this.deps.options.classify?.(settled) ??
+        checkVerdict(this.options.classify?.(settled)) ??
+        checkVerdict(this.deps.options.classify?.(settled)) ??
         classify(settled);
     } catch (error) {
       end({ ok: false, error }, FINAL); // a broken `classify` is the application's fault
@@ -266,7 +271,7 @@ class Call<T> implements CallContext {
   #error(code: FairleadError['code'], what: string): FairleadError {
     const { options, set } = this.deps;
     return new FairleadError(code, `Service "${options.service}": ${what}.`, {
-      cause: this.#lastError ?? set.lastFault?.cause ?? set.lastFault?.message,
+      cause: this.#lastError ?? set.trouble,
       attempts: this.#records,
     });
   }

@@ -2,7 +2,7 @@
 export type { AttemptContext, CallFunction } from './attempt.js';
 export { type Client, type ClientSnapshot, createClient, type InstanceSnapshot } from './client.js';
 export { type ClientPool, createClientPool } from './client-pool.js';
-export { fromEmitter, poll } from './discovery.js';
+export { fromEmitter, poll, type PollOptions } from './discovery.js';
 export {
   attemptsOf,
   type ErrorCode,

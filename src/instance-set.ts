@@ -40,6 +40,8 @@ export class InstanceSet {
   #version = 0;
   #lastSnapshotAtMs: number | undefined;
   #lastFault: DiscoveryFault | undefined;
+  /** The last fault, unless a snapshot came after it. */
+  #standingFault: DiscoveryFault | undefined;
   #wokenAtMs = -Infinity;
   #closedBy: Error | undefined;
   #list: ReadonlyMap<string, Instance> = new Map();
@@ -60,6 +62,7 @@ export class InstanceSet {
     const { service, discovery, shrinkGraceMs } = options;
     const onFault = (fault: DiscoveryFault): void => {
       this.#lastFault = fault;
+      this.#standingFault = fault;
       this.events.emit('discovery.fault', { service, adapter: discovery.name, ...fault });
       this.#tellWaiters();
     };
@@ -95,6 +98,11 @@ export class InstanceSet {
 
   get lastFault(): DiscoveryFault | undefined {
     return this.#lastFault;
+  }
+
+  /** Why there is nothing newer than the last snapshot, for errors to name as their cause. */
+  get trouble(): unknown {
+    return this.#standingFault?.cause ?? this.#standingFault?.message;
   }
 
   /** True while a list that emptied or shrank too far is doubted. */
@@ -179,6 +187,7 @@ export class InstanceSet {
 
   #receive(read: ReadonlyMap<string, Instance> | 'not-found'): void {
     this.#lastSnapshotAtMs = this.env.clock.now();
+    this.#standingFault = undefined;
     this.#list = this.#guard.believe(this.#list, read === 'not-found' ? new Map() : read);
     this.#status = read === 'not-found' && this.#list.size === 0 ? 'not-found' : 'listed';
     this.#applyList();

@@ -1,4 +1,5 @@
 import type { BreakerState, Clock, Instance, InstanceRecord, Load, Outcome } from './types.js';
+import { checkOutcome } from './validate.js';
 
 /** The fuse of one instance, as the record drives it. Implemented in health/breaker.ts. */
 export interface Breaker {
@@ -95,8 +96,13 @@ export class Lease {
     this.permit = permit;
   }
 
-  /** Says how the attempt ended. The first call counts; later ones do nothing. */
+  /**
+   * Says how the attempt ended. The first call counts; later ones do nothing.
+   *
+   * @throws {InvalidOptionError} for what is no outcome; the lease is then still to be ended.
+   */
   end(outcome: Outcome): void {
+    checkOutcome('outcome', outcome);
     if (this.#ended) return;
     this.#ended = true;
     this.#state.settle(this, outcome);

@@ -1,11 +1,12 @@
 import { InvalidOptionError } from './errors.js';
-import type { Classify, DiscoveryAdapter, Env, Policy, Settled } from './types.js';
+import type { Classify, DiscoveryAdapter, Env, Policy, Settled, Verdict } from './types.js';
 import {
   checkBoolean,
   checkFunction,
   checkKeys,
   checkMs,
   checkNumber,
+  checkOutcome,
   checkRatio,
   checkString,
   isObject,
@@ -205,6 +206,21 @@ export function checkCallOptions(options: CallOptions): void {
   if (options.signal !== undefined && !isAbortSignal(options.signal)) {
     throw new InvalidOptionError('call.signal', 'an AbortSignal', options.signal);
   }
+}
+
+/** What a `classify` of the application's own returned. */
+export function checkVerdict(verdict: Verdict | undefined): Verdict | undefined {
+  if (verdict === undefined) return undefined;
+  if (!isObject(verdict)) throw new InvalidOptionError('classify()', 'a Verdict', verdict);
+  checkOutcome('classify().outcome', verdict.outcome);
+  const { retry } = verdict as { readonly retry?: unknown };
+  if (retry !== 'never' && retry !== 'if-idempotent' && retry !== 'always') {
+    throw new InvalidOptionError('classify().retry', 'never, if-idempotent or always', retry);
+  }
+  if (verdict.retryAfterMs !== undefined) {
+    checkNumber('classify().retryAfterMs', verdict.retryAfterMs, { min: 0 });
+  }
+  return verdict;
 }
 
 export function checkPickOptions(options: PickOptions): void {

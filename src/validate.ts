@@ -1,4 +1,5 @@
 import { InvalidOptionError } from './errors.js';
+import type { Outcome } from './types.js';
 
 /** Checks of single option values. Each returns the value, or throws an error that names option, range and value. */
 
@@ -78,4 +79,17 @@ function isPlain(value: unknown): boolean {
 
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+const OUTCOMES: ReadonlySet<unknown> = new Set<Outcome>([
+  'success',
+  'failure',
+  'overload',
+  'ignored',
+]);
+
+/** A misspelt outcome must not count as a failure. */
+export function checkOutcome(option: string, value: unknown): Outcome {
+  if (OUTCOMES.has(value)) return value as Outcome;
+  throw new InvalidOptionError(option, `one of ${[...OUTCOMES].join(', ')}`, value);
 }

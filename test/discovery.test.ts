@@ -254,6 +254,33 @@ describe('poll', () => {
     await client.close();
   });
 
+  it.each([
+    [10_000, {}],
+    [300, { timeoutMs: 300 }],
+  ])(
+    'takes a read without an answer for failed after %s ms, and aborts it',
+    async (ms, options) => {
+      const signals: AbortSignal[] = [];
+      const hanging = poll(
+        'p',
+        (_service, { signal }) => {
+          signals.push(signal);
+          return new Promise(() => undefined);
+        },
+        options,
+      );
+      const { client, clock } = clientOver(hanging);
+      await clock.advance(ms - 1);
+      expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+      await clock.advance(1);
+      expect(signals[0]?.aborted).toBe(true);
+      expect(client.snapshot().discovery.lastFault).toContain(`No answer within ${ms} ms`);
+      await client.close();
+      await settle();
+      expect(clock.pendingTimers).toBe(0);
+    },
+  );
+
   it('asks every 10 s by default', async () => {
     let asked = 0;
     const { client, clock } = clientOver(
@@ -358,6 +385,24 @@ describe('fromEmitter', () => {
     });
     return { sinks, stopped: () => stops, adapter };
   }
+
+  it('names a subscribe that gives no way to stop', async () => {
+    const adapter = fromEmitter('e', (() => undefined) as unknown as () => () => void);
+    const { client } = clientOver(adapter);
+    await settle();
+    expect(client.snapshot().discovery.lastFault).toContain('"subscribe()" must be a function');
+    await client.close();
+  });
+
+  it('takes an emitted undefined for garbage, not for nothing', async () => {
+    const { sinks, adapter } = emitting();
+    const { client } = clientOver(adapter);
+    await settle();
+    sinks[0]?.emit(undefined as unknown as Snapshot);
+    await settle();
+    expect(client.snapshot().discovery.lastFault).toContain('got undefined');
+    await client.close();
+  });
 
   it('yields what is emitted, in order', async () => {
     const { sinks, adapter } = emitting();

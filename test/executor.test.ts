@@ -2,13 +2,14 @@ import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import type { AttemptContext } from '../src/attempt.js';
 import { attemptsOf, FairleadError } from '../src/errors.js';
+import { p2c } from '../src/policies/p2c.js';
 import { ManualClock, settle } from '../src/testing/manual-clock.js';
 import { memoryAdapter } from '../src/testing/memory-adapter.js';
 import { seededRng } from '../src/testing/seeded-rng.js';
-import type { Settled, Verdict } from '../src/types.js';
+import type { Load, Outcome, Settled, Verdict } from '../src/types.js';
 import { expectCode, expectInvalidOption, refused, reset } from './support/errors.js';
 import { clientOver, fixedRng, rig, row, scripted, specs, yielding } from './support/fixtures.js';
-import { collectUncaught, deferred, never, watched } from './support/promises.js';
+import { collectUncaught, deferred, never, thrownBy, watched } from './support/promises.js';
 
 /** A function for `call` that plays one step per attempt, the last one for ever, and notes where it was sent. */
 function steps(...plays: ((context: AttemptContext) => unknown)[]): {
@@ -612,6 +613,52 @@ describe('a caller that cancels', () => {
     expect(call.error).toBe(own);
     expect(Object.keys(own)).toEqual([]);
     expect(Object.hasOwn(own, 'fairlead')).toBe(false);
+    await client.close();
+  });
+});
+
+describe("the application's own code", () => {
+  it('may throw in a load: the call rejects with that, and nothing is left in flight', async () => {
+    const error = new Error('from observe');
+    const load: Load = {
+      name: 'own',
+      of: () => 0,
+      observe: () => {
+        throw error;
+      },
+    };
+    const { client, clock } = await rig(['a'], { policy: p2c({ load }) });
+    await expect(client.call(() => 1)).rejects.toBe(error);
+    expect(row(client, 'a').pending).toBe(0);
+    expect(clock.pendingTimers).toBe(0);
+    await client.close();
+  });
+
+  it.each([
+    ['classify().outcome', { outcome: 'succes', retry: 'never' }, 'succes'],
+    ['classify().retry', { outcome: 'success', retry: 'yes' }, 'yes'],
+    ['classify().retryAfterMs', { outcome: 'success', retry: 'never', retryAfterMs: -1 }, -1],
+    ['classify()', 'success', 'success'],
+  ])('is told of a verdict that is none: %s', async (option, verdict, value) => {
+    const { client } = await rig(['a'], { classify: () => verdict as Verdict });
+    const error: unknown = await client.call(() => 1).catch((reason: unknown) => reason);
+    expectInvalidOption(error, option, value);
+    expect(row(client, 'a').successRatio).toBe(1);
+    await client.close();
+  });
+
+  it('is told of an outcome that is none, and may end the lease properly then', async () => {
+    const { client } = await rig(['a']);
+    const lease = client.pick();
+    expectInvalidOption(
+      thrownBy(() => {
+        lease.end('succes' as Outcome);
+      }),
+      'outcome',
+      'succes',
+    );
+    lease.end('success');
+    expect(row(client, 'a')).toMatchObject({ pending: 0, successRatio: 1 });
     await client.close();
   });
 });

@@ -279,6 +279,23 @@ describe('a list that collapses', () => {
 });
 
 describe('a source at fault', () => {
+  it('is the cause of an error only while no snapshot came after', async () => {
+    const { client, source, clock } = await rig(['a'], { shrinkGraceMs: 0 });
+    const trouble = new Error('registry down');
+    source.fail(trouble);
+    await settle();
+    source.set([]);
+    await clock.advance(2_000);
+    const error = thrownBy(() => client.pick());
+    expectCode(error, 'ERR_FAIRLEAD_NO_INSTANCES');
+    expect((error as Error).cause).toBeUndefined();
+    source.fail(trouble);
+    await settle();
+    expect((thrownBy(() => client.pick()) as Error).cause).toBe(trouble);
+    expect(client.snapshot().discovery.lastFault).toBe('registry down');
+    await client.close();
+  });
+
   it.each([
     ['null', null],
     ['a text', 'list'],

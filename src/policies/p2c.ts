@@ -9,8 +9,12 @@ export interface P2cOptions {
   readonly load?: Load;
 }
 
-/** Draws tried for a second, distinct candidate before the first is taken unopposed. */
+/**
+ * Draws tried for a second, distinct candidate before the first is taken unopposed. Only the first few go by
+ * weight: beside one that outweighs all others by far they would find it again and again.
+ */
 const SECOND_TRIES = 16;
+const WEIGHTED_TRIES = 4;
 
 /**
  * Power of two choices: draws two distinct candidates by weight and takes the one with the lower load; a tie
@@ -32,7 +36,10 @@ export function p2c(options: P2cOptions = {}): Policy {
           return other === undefined || excluded.has(other.instance.id) ? undefined : other;
         }
         for (let i = 0; i < SECOND_TRIES; i++) {
-          const other = candidates[draw.index()];
+          const other =
+            candidates[
+              i < WEIGHTED_TRIES ? draw.index() : Math.floor(rng.next() * candidates.length)
+            ];
           if (other === undefined || other === first) continue;
           if (excluded.size === 0 || !excluded.has(other.instance.id)) return other;
         }

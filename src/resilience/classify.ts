@@ -79,8 +79,17 @@ function ofLink(error: ErrorLike): Verdict | undefined {
   if (isHttpResponse(error.response)) return ofResponse(error.response);
   const status = error.status ?? error.statusCode;
   if (typeof status === 'number' && status >= 400 && status < 600) return ofStatus(status);
-  if (error.name === 'AbortError') return IGNORED;
+  if (error.name === 'AbortError' || isProgrammersError(error)) return IGNORED;
   return typeof error.code === 'string' ? ofCode(error.code, error.syscall) : undefined;
+}
+
+/**
+ * A slip in the caller's own function. Blaming instances for it would put the whole set into panic. What fetch
+ * reports as a TypeError has a cause.
+ */
+function isProgrammersError(error: ErrorLike): boolean {
+  const isSlip = error instanceof TypeError || error instanceof ReferenceError;
+  return isSlip && error.cause === undefined && (error as ErrorLike).code === undefined;
 }
 
 function ofCode(code: string, syscall: unknown): Verdict | undefined {

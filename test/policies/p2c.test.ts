@@ -68,6 +68,12 @@ describe('at unequal load', () => {
     expect(countById(picks(build(list), 20_000))['c2']).toBeUndefined();
   });
 
+  it('one that outweighs all others by far has a rival too', () => {
+    const list = weighted(1_000, 1, 1);
+    if (list[0]) list[0].state.pending = 5_000;
+    expect(countById(picks(build(list), 5_000))['c0']).toBeUndefined();
+  });
+
   it('the idlest of n is picked as often as it is drawn: 1 - C(n-1,2)/C(n,2)', () => {
     const list = weighted(1, 1, 1, 1, 1);
     for (const { state } of list.slice(1)) state.pending = 3;

@@ -149,11 +149,19 @@ describe('an error', () => {
     [undefined],
     [5],
     [new Error('plain')],
-    [new TypeError('fetch failed')],
+    [new TypeError('fetch failed', { cause: new Error('bad port') })],
+    [new SyntaxError('Unexpected token <')], // an instance that answers JSON with a page
     [new DOMException('late', 'TimeoutError')],
   ])('of no known kind is the failure of the instance: %s', (error) => {
     expect(ofError(error)).toEqual(FAILED);
   });
+
+  it.each([[new TypeError('x is not a function')], [new ReferenceError('x is not defined')]])(
+    "is the caller's own slip, which blames nobody and is vain to repeat: %s",
+    (error) => {
+      expect(ofError(error)).toEqual(IGNORED);
+    },
+  );
 
   it('of an abort blames nobody', () => {
     expect(ofError(new DOMException('gone', 'AbortError'))).toEqual(IGNORED);
