@@ -38,10 +38,11 @@ export class Attempt implements AttemptContext {
     return this.#controller.signal;
   }
 
-  hold(until: Promise<Outcome>): void {
+  /** A property, for the context is made to be destructured. */
+  readonly hold = (until: Promise<Outcome>): void => {
     this.held = until;
     until.catch(() => undefined); // read only when the attempt succeeds
-  }
+  };
 
   abort(reason: unknown): void {
     this.#aborted = { reason };

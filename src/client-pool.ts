@@ -114,7 +114,9 @@ function checkClientOptions(path: string, options: ClientOptions): void {
     resolvePolicy(resolveOptions(options).policy);
   } catch (error) {
     if (!(error instanceof InvalidOptionError)) throw error;
-    throw new InvalidOptionError(`${path}.${error.option}`, error.expected, error.value);
+    const option = `${path}.${error.option}`;
+    const message = error.message.replace(`"${error.option}"`, `"${option}"`);
+    throw new InvalidOptionError(option, error.expected, error.value, message);
   }
 }
 

@@ -157,7 +157,7 @@ class ServiceClient implements Client {
     const lease = selection.pick(context);
     if (lease !== undefined) return lease;
     const [code, what] = NO_PICK[set.status];
-    throw new FairleadError(code, `Service "${this.service}": ${what}.`, {
+    throw new FairleadError(code, `Service "${this.service}": ${what}${set.troubleText}.`, {
       cause: set.trouble,
     });
   }
@@ -173,7 +173,7 @@ class ServiceClient implements Client {
         const [, what] = NO_PICK[set.status];
         return new FairleadError(
           set.status === 'not-found' ? 'ERR_FAIRLEAD_SERVICE_NOT_FOUND' : 'ERR_FAIRLEAD_NOT_READY',
-          `Service "${this.service}" was not ready within readyTimeoutMs ${String(readyTimeoutMs)}: ${what}.`,
+          `Service "${this.service}" was not ready within readyTimeoutMs ${String(readyTimeoutMs)}: ${what}${set.troubleText}.`,
           { cause: set.trouble },
         );
       },

@@ -45,11 +45,13 @@ export class InvalidOptionError extends FairleadError {
   readonly expected: string;
   readonly value: unknown;
 
-  constructor(option: string, expected: string, value: unknown) {
-    super(
-      'ERR_FAIRLEAD_INVALID_OPTION',
-      `Option "${option}" must be ${expected}; got ${show(value)}.`,
-    );
+  constructor(
+    option: string,
+    expected: string,
+    value: unknown,
+    message = `Option "${option}" must be ${expected}; got ${show(value)}.`,
+  ) {
+    super('ERR_FAIRLEAD_INVALID_OPTION', message);
     this.option = option;
     this.expected = expected;
     this.value = value;
@@ -75,6 +77,15 @@ export class InvalidInstanceError extends FairleadError {
 /** True for every Fairlead error, whichever build of the package made it. */
 export function isFairleadError(error: unknown): error is FairleadError {
   return typeof error === 'object' && error !== null && BRAND in error;
+}
+
+/** Adds the story of a call to an error that is not ours, as its property `fairlead`. An outer call tells its own. */
+export function tellAttempts(error: object, attempts: readonly AttemptRecord[]): void {
+  Object.defineProperty(error, 'fairlead', {
+    value: { attempts },
+    configurable: true,
+    writable: true,
+  });
 }
 
 /** The sends behind an error that `call`, a wrapped axios or a wrapped fetch rejected with, oldest first. */

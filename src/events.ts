@@ -1,4 +1,5 @@
 import { channel, type Channel } from 'node:diagnostics_channel';
+import { InvalidOptionError } from './errors.js';
 import type { AttemptRecord, DiscoveryFault } from './types.js';
 import { checkFunction } from './validate.js';
 
@@ -34,6 +35,16 @@ export interface FairleadEvents {
 export type EventName = keyof FairleadEvents;
 export type Listener<Name extends EventName> = (event: FairleadEvents[Name]) => void;
 
+const NAMES: readonly EventName[] = [
+  'instances.changed',
+  'instances.held',
+  'discovery.fault',
+  'breaker.opened',
+  'breaker.half-opened',
+  'breaker.closed',
+  'attempt.ended',
+];
+
 /**
  * Hands events to listeners and to `node:diagnostics_channel` (`fairlead:` and the event's name). On a hot
  * path ask {@link Events.hears} first, so that an event is built only for somebody.
@@ -44,6 +55,9 @@ export class Events {
 
   /** @returns the function that takes the listener away again. */
   on<Name extends EventName>(name: Name, listener: Listener<Name>): () => void {
+    if (!NAMES.includes(name)) {
+      throw new InvalidOptionError('name', `one of ${NAMES.join(', ')}`, name);
+    }
     checkFunction('listener', listener);
     const entry = { tell: listener as (event: unknown) => void };
     const entries = this.#listeners.get(name) ?? new Set();

@@ -1,5 +1,5 @@
 import { Attempt, type CallFunction, describeSettled } from './attempt.js';
-import { FairleadError } from './errors.js';
+import { FairleadError, tellAttempts } from './errors.js';
 import type { Events } from './events.js';
 import type { InstanceSet } from './instance-set.js';
 import type { Lease } from './instance-state.js';
@@ -9,7 +9,16 @@ import { Deadline, type Limit } from './resilience/deadline.js';
 import { discardBody } from './resilience/discard.js';
 import { backoffMs, type Pause, retryLoop } from './resilience/retry.js';
 import type { Selection } from './selection.js';
-import type { AttemptRecord, CallContext, Env, Outcome, Settled, Verdict } from './types.js';
+import type {
+  AttemptRecord,
+  CallContext,
+  Env,
+  Instance,
+  Outcome,
+  Settled,
+  Verdict,
+} from './types.js';
+import { isOutcome } from './validate.js';
 
 /** What a call needs of its client. */
 export interface CallDeps {
@@ -34,6 +43,11 @@ const NOTHING_TRIED: ReadonlySet<string> = new Set();
 /** Runs one call: deadline, attempts, pick, send, outcome. Rejects with the error of the last attempt. */
 export function execute<T>(fn: CallFunction<T>, options: CallOptions, deps: CallDeps): Promise<T> {
   return new Call(fn, options, deps).run();
+}
+
+/** An end that no attempt came to. */
+function over(error: unknown): AttemptEnd {
+  return { settled: { ok: false, error }, verdict: FINAL };
 }
 
 class Call<T> implements CallContext {
@@ -102,16 +116,12 @@ class Call<T> implements CallContext {
   readonly #attempt = (): Promise<AttemptEnd> => {
     const { signal } = this.options;
     if (signal?.aborted === true) {
-      return Promise.resolve({
-        settled: { ok: false, error: signal.reason as unknown },
-        verdict: FINAL,
-      });
+      return Promise.resolve(over(signal.reason));
     }
     this.nowMs = this.deps.env.clock.now();
+    if (this.nowMs >= this.#deadline.atMs) return Promise.resolve(over(this.#pastDeadline()));
     const lease = this.#pick();
-    return lease === undefined
-      ? Promise.resolve({ settled: { ok: false, error: this.#noInstances() }, verdict: FINAL })
-      : this.#send(lease);
+    return lease === undefined ? Promise.resolve(over(this.#noInstances())) : this.#send(lease);
   };
 
   #pick(): Lease | undefined {
@@ -138,7 +148,7 @@ class Call<T> implements CallContext {
           resolve({ settled, verdict });
         } catch (error) {
           // A load of the application's own threw. That must not leave the call unsettled.
-          resolve({ settled: { ok: false, error }, verdict: FINAL });
+          resolve(over(error));
         }
       };
       const abort = (error: unknown, verdict: Verdict): void => {
@@ -148,9 +158,9 @@ class Call<T> implements CallContext {
       const settle = (settled: Settled): void => {
         if (ended)
           this.#discard(settled); // too late: the attempt timed out or was cancelled
-        else this.#judge(settled, end);
+        else this.#judge(settled, lease.instance, end);
       };
-      const limit = this.#deadline.limitOf(this.#attempts, lease.startedAtMs);
+      const limit = this.#limit(lease);
       const timer = this.deps.env.clock.setTimer(limit.ms, () => {
         abort(this.#timeout(lease, limit), this.#deadline.verdictOf(limit));
       });
@@ -183,9 +193,14 @@ class Call<T> implements CallContext {
       lease.end(signal?.aborted === true ? 'ignored' : outcome);
     };
     signal?.addEventListener('abort', onAbort, { once: true });
-    held.then(finish, () => {
-      finish('failure');
-    });
+    held.then(
+      (outcome) => {
+        finish(isOutcome(outcome) ? outcome : 'failure');
+      },
+      () => {
+        finish('failure');
+      },
+    );
   }
 
   /** Frees what a settled attempt holds that nobody will read (a response body holds its connection). */
@@ -197,13 +212,17 @@ class Call<T> implements CallContext {
     }
   }
 
-  #judge(settled: Settled, end: (settled: Settled, verdict: Verdict) => void): void {
+  #judge(
+    settled: Settled,
+    instance: Instance,
+    end: (settled: Settled, verdict: Verdict) => void,
+  ): void {
     let verdict: Verdict;
     try {
       verdict =
-        checkVerdict(this.options.classify?.(settled)) ??
-        checkVerdict(this.deps.options.classify?.(settled)) ??
-        classify(settled);
+        checkVerdict(this.options.classify?.(settled, instance)) ??
+        checkVerdict(this.deps.options.classify?.(settled, instance)) ??
+        classify(settled, instance);
     } catch (error) {
       end({ ok: false, error }, FINAL); // a broken `classify` is the application's fault
       return;
@@ -250,16 +269,25 @@ class Call<T> implements CallContext {
     events.emit('attempt.ended', { service: options.service, ...record });
   }
 
+  #limit({ instance, startedAtMs }: Lease): Limit {
+    const elsewhere = this.deps.selection.hasUntried(this.excluded, startedAtMs, instance.id);
+    return this.#deadline.limitOf(this.#attempts, startedAtMs, elsewhere);
+  }
+
   #timeout(lease: Lease, { ms, isDeadline }: Limit): FairleadError {
     return isDeadline
-      ? this.#error(
-          'ERR_FAIRLEAD_DEADLINE_EXCEEDED',
-          `no answer within timeoutMs ${String(this.#timeoutMs)}, in ${String(this.#attempts)} attempt(s)`,
-        )
+      ? this.#pastDeadline()
       : this.#error(
           'ERR_FAIRLEAD_ATTEMPT_TIMEOUT',
           `instance ${lease.instance.id} gave no answer within attemptTimeoutMs ${String(Math.round(ms))}`,
         );
+  }
+
+  #pastDeadline(): FairleadError {
+    return this.#error(
+      'ERR_FAIRLEAD_DEADLINE_EXCEEDED',
+      `no answer within timeoutMs ${String(this.#timeoutMs)}, in ${String(this.#attempts)} attempt(s)`,
+    );
   }
 
   #noInstances(): FairleadError {
@@ -270,7 +298,7 @@ class Call<T> implements CallContext {
 
   #error(code: FairleadError['code'], what: string): FairleadError {
     const { options, set } = this.deps;
-    return new FairleadError(code, `Service "${options.service}": ${what}.`, {
+    return new FairleadError(code, `Service "${options.service}": ${what}${set.troubleText}.`, {
       cause: this.#lastError ?? set.trouble,
       attempts: this.#records,
     });
@@ -280,11 +308,7 @@ class Call<T> implements CallContext {
   #tell(error: unknown): unknown {
     const own = error instanceof FairleadError || error === this.options.signal?.reason;
     if (!own && error instanceof Error && Object.isExtensible(error)) {
-      Object.defineProperty(error, 'fairlead', {
-        value: { service: this.deps.options.service, attempts: this.#records },
-        configurable: true,
-        writable: true,
-      });
+      tellAttempts(error, this.#records);
     }
     return error;
   }

@@ -105,6 +105,11 @@ export class InstanceSet {
     return this.#standingFault?.cause ?? this.#standingFault?.message;
   }
 
+  /** The same in words, to be added to a message; empty when there is none. */
+  get troubleText(): string {
+    return this.#standingFault === undefined ? '' : ` (${this.#standingFault.message})`;
+  }
+
   /** True while a list that emptied or shrank too far is doubted. */
   get holding(): boolean {
     return this.#guard.holding;
@@ -204,8 +209,11 @@ export class InstanceSet {
       const member = this.#members.get(id);
       if (member !== undefined && isSame(member.instance, instance)) continue;
       (member === undefined ? added : updated).push(id);
+      if (member !== undefined && member.instance.url !== instance.url) this.#remove(id);
       const state =
-        member?.state ?? this.#recall(id) ?? new InstanceState(instance, this.stateDeps);
+        this.#members.get(id)?.state ??
+        this.#recall(instance) ??
+        new InstanceState(instance, this.stateDeps);
       state.instance = instance;
       this.#members.set(id, { instance, state });
     }
@@ -221,28 +229,35 @@ export class InstanceSet {
     const member = this.#members.get(id);
     if (member === undefined) return;
     this.#members.delete(id);
-    this.#removed.set(id, { state: member.state, atMs: this.env.clock.now() });
+    const key = keyOf(member.instance);
+    this.#removed.set(key, { state: member.state, atMs: this.env.clock.now() });
   }
 
-  #recall(id: string): InstanceState | undefined {
-    const remembered = this.#removed.get(id);
-    this.#removed.delete(id);
+  #recall(instance: Instance): InstanceState | undefined {
+    const key = keyOf(instance);
+    const remembered = this.#removed.get(key);
+    this.#removed.delete(key);
     return remembered?.state;
   }
 
   /** Runs with each snapshot, so needs no timer: without snapshots nothing is removed either. */
   #forgetOld(): void {
     const oldest = this.env.clock.now() - KEEP_REMOVED_MS;
-    for (const [id, { state, atMs }] of this.#removed) {
+    for (const [key, { state, atMs }] of this.#removed) {
       if (atMs > oldest || state.pending > 0) continue;
       state.shutdown();
-      this.#removed.delete(id);
+      this.#removed.delete(key);
     }
   }
 
   #tellWaiters(): void {
     for (const waiter of [...this.#waiters]) waiter();
   }
+}
+
+/** What was learned is of a process at an address: the same id elsewhere is another. */
+function keyOf({ id, url }: Instance): string {
+  return `${id} ${url}`;
 }
 
 /** Same in every field that matters to a pick or a caller. The id is equal already. */

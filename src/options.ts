@@ -41,8 +41,8 @@ export interface ClientDefaults {
   readonly policy?: PolicyName | Policy | undefined;
   /** Per-instance circuit breaker; `false` turns it off. */
   readonly breaker?: BreakerOptions | false | undefined;
-  /** Retries on another instance. */
-  readonly retry?: RetryOptions | undefined;
+  /** Retries on another instance; `false` turns them off. */
+  readonly retry?: RetryOptions | false | undefined;
   /** Time for a whole call, all attempts and pauses included, in ms. Default 10,000. */
   readonly timeoutMs?: number | undefined;
   /**
@@ -248,13 +248,16 @@ const CALL_KEYS = [
   'discard',
 ];
 
-function resolveMaxAttempts(retry: RetryOptions = {}): number {
+function resolveMaxAttempts(retry: RetryOptions | false = {}): number {
+  if (retry === false) return 1;
   checkKeys('retry', retry, ['maxAttempts']);
   return checkNumber('retry.maxAttempts', retry.maxAttempts ?? 2, { min: 1, integer: true });
 }
 
 function resolveBreaker(options: BreakerOptions | false = {}): ResolvedBreaker | undefined {
   if (options === false) return undefined;
+  const given: unknown = options;
+  if (!isObject(given)) throw new InvalidOptionError('breaker', 'an object or false', given);
   checkKeys('breaker', options, [
     'errorThresholdRatio',
     'minAttempts',

@@ -1,6 +1,6 @@
-import type { Lease } from './instance-state.js';
-import type { InstanceSet, Member } from './instance-set.js';
-import { isAvailable } from './stages/available.js';
+import { FairleadError } from './errors.js';
+import type { InstanceSet } from './instance-set.js';
+import { InstanceState, type Lease } from './instance-state.js';
 import type { CallContext, Candidate, Env, Picker, Policy, Stage } from './types.js';
 
 /** What is decided for all calls until the set changes or `expiresAtMs`. */
@@ -8,6 +8,8 @@ interface Decision {
   readonly version: number;
   readonly expiresAtMs: number;
   readonly candidates: readonly Candidate[];
+  /** Ids of the candidates whose breaker is not closed. */
+  readonly doubtful: readonly string[];
   readonly picker: Picker;
   readonly stages: readonly { readonly name: string; readonly left: number }[];
   /** Why the rules were set aside and all instances used; `undefined` in good times. */
@@ -68,25 +70,34 @@ export class Selection {
     this.#picked = true;
     this.#lastPicked = candidate;
     this.#lastExcluded = context.excluded.size === 0 ? NONE : [...context.excluded];
-    return (candidate as Member | undefined)?.state.begin(context.nowMs);
+    if (candidate === undefined) return undefined;
+    const { state } = candidate;
+    if (state instanceof InstanceState) return state.begin(context.nowMs);
+    throw new FairleadError(
+      'ERR_FAIRLEAD_INVALID_OPTION',
+      `Policy "${this.policy.name}" picked what is no candidate of its list.`,
+    );
   }
 
   /**
-   * In panic the first attempt is spread over all instances, so that none is drowned and each gets a trial. A
-   * retry has no such duty: it goes to an instance whose breaker lets it through, while there is one.
+   * First attempts give every candidate its trial: all of them in panic, one at a time where a breaker is half
+   * open. A retry has no such duty, and no attempt to spare: it goes to an instance whose breaker is closed, while
+   * there is one.
    */
-  #pickCautiously(decision: Decision, context: CallContext): Candidate | undefined {
-    const { nowMs, excluded, hashKey } = context;
-    if (decision.panic === undefined || excluded.size === 0) return undefined;
-    const unavailable = decision.candidates.filter(({ state }) => !isAvailable(state, nowMs));
-    const avoided = new Set(excluded);
-    for (const { instance } of unavailable) avoided.add(instance.id);
-    return decision.picker.pick({ nowMs, hashKey, excluded: avoided });
+  #pickCautiously(
+    { picker, doubtful }: Decision,
+    { nowMs, excluded, hashKey }: CallContext,
+  ): Candidate | undefined {
+    if (excluded.size === 0 || doubtful.length === 0) return undefined;
+    const avoided = new Set([...excluded, ...doubtful]);
+    return picker.pick({ nowMs, hashKey, excluded: avoided });
   }
 
-  /** True while a call that has tried `excluded` could still go to another instance. */
-  hasUntried(excluded: ReadonlySet<string>, nowMs: number): boolean {
-    return this.#decide(nowMs).candidates.some(({ instance }) => !excluded.has(instance.id));
+  /** True while a call that has tried `excluded`, and `id`, could still go to another instance. */
+  hasUntried(excluded: ReadonlySet<string>, nowMs: number, id?: string): boolean {
+    return this.#decide(nowMs).candidates.some(
+      ({ instance }) => instance.id !== id && !excluded.has(instance.id),
+    );
   }
 
   explain(nowMs: number): Explanation {
@@ -148,7 +159,10 @@ export class Selection {
     const picker = same
       ? previous.picker
       : this.policy.build(candidates, this.env, previous?.picker);
-    return { version, expiresAtMs, candidates, picker, stages, panic };
+    const doubtful = candidates
+      .filter(({ state }) => state.breaker.kind !== 'closed')
+      .map(({ instance }) => instance.id);
+    return { version, expiresAtMs, candidates, doubtful, picker, stages, panic };
   }
 }
 

@@ -99,8 +99,8 @@ export interface Verdict {
 export type Settled =
   { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown };
 
-/** Judges one settled attempt. `undefined` leaves the judgement to the built-in rules. */
-export type Classify = (settled: Settled) => Verdict | undefined;
+/** Judges one settled attempt on `instance`. `undefined` leaves the judgement to the built-in rules. */
+export type Classify = (settled: Settled, instance: Instance) => Verdict | undefined;
 
 /** Passive-removal state of one instance. Written by the breaker, read by `isAvailable` alone. */
 export type BreakerState =

@@ -1,4 +1,4 @@
-import { InvalidOptionError } from './errors.js';
+import { InvalidOptionError, show } from './errors.js';
 import type { Outcome } from './types.js';
 
 /** Checks of single option values. Each returns the value, or throws an error that names option, range and value. */
@@ -68,7 +68,12 @@ export function checkKeys(
     // A misspelt `token` holds a secret all the same: of what stands under an unknown name only the kind is told.
     const given = value[key];
     const told = isPlain(given) ? given : `(${typeof given}, not shown)`;
-    throw new InvalidOptionError(path, `absent; known options: ${known.join(', ')}`, told);
+    throw new InvalidOptionError(
+      path,
+      'absent',
+      told,
+      `Unknown option "${path}"${isPlain(given) ? ` (${show(given)})` : ''}; known options: ${known.join(', ')}.`,
+    );
   }
   return value;
 }
@@ -88,8 +93,12 @@ const OUTCOMES: ReadonlySet<unknown> = new Set<Outcome>([
   'ignored',
 ]);
 
+export function isOutcome(value: unknown): value is Outcome {
+  return OUTCOMES.has(value);
+}
+
 /** A misspelt outcome must not count as a failure. */
 export function checkOutcome(option: string, value: unknown): Outcome {
-  if (OUTCOMES.has(value)) return value as Outcome;
+  if (isOutcome(value)) return value;
   throw new InvalidOptionError(option, `one of ${[...OUTCOMES].join(', ')}`, value);
 }

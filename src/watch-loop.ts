@@ -20,6 +20,8 @@ export interface WatchHandlers {
 export class WatchLoop {
   #watch: AbortController | undefined;
   #closed = false;
+  /** Watches that failed in a row. */
+  #failures = 0;
   /** Ends the sleeps of the adapter and the pause between two watches. */
   readonly #wakers = new Set<() => void>();
 
@@ -52,7 +54,6 @@ export class WatchLoop {
   }
 
   async #run(): Promise<void> {
-    let failures = 0;
     while (!this.#closed) {
       const startedMs = this.env.clock.now();
       const watch = new AbortController();
@@ -63,9 +64,8 @@ export class WatchLoop {
         if (watch.signal.aborted) continue; // closed, or told to start over
         watch.abort(error);
         this.handlers.onFault(toFault(error));
-        // A watch that held for long was healthy: its end begins a new series.
-        if (this.env.clock.now() - startedMs >= LAST_CEILING_MS) failures = 0;
-        const ceilingMs = Math.min(LAST_CEILING_MS, FIRST_CEILING_MS * 2 ** failures++);
+        if (this.env.clock.now() - startedMs >= LAST_CEILING_MS) this.#failures = 0; // it held for long
+        const ceilingMs = Math.min(LAST_CEILING_MS, FIRST_CEILING_MS * 2 ** this.#failures++);
         await this.#pause(ceilingMs / 2 + this.env.rng.next() * (ceilingMs / 2));
       }
     }
@@ -82,7 +82,7 @@ export class WatchLoop {
     }
     const iterator = iterable[Symbol.asyncIterator]();
     try {
-      for (;;) {
+      for (let snapshots = 1; ; snapshots++) {
         const next = await unlessAborted(iterator.next(), signal);
         if (next.done === true) {
           throw new FairleadError(
@@ -91,6 +91,8 @@ export class WatchLoop {
           );
         }
         this.handlers.onSnapshot(next.value);
+        // One snapshot does not make a watch healthy: an adapter may yield one and break, each time.
+        if (snapshots > 1) this.#failures = 0;
       }
     } finally {
       // Not awaited: an adapter deaf to the signal must not hold up closing.

@@ -6,6 +6,13 @@ import { collectUncaught } from './support/promises.js';
 const CLOSED: FairleadEvents['breaker.closed'] = { service: 'orders', instanceId: 'a' };
 
 describe('Events', () => {
+  it('refuses a name that is none, and lists those there are', () => {
+    const events = new Events();
+    expect(() => events.on('breaker.open' as 'breaker.opened', () => undefined)).toThrow(
+      /"name" must be one of instances.changed, .*breaker.opened.*; got "breaker.open"/,
+    );
+  });
+
   it('hands the event to every listener of its name, and to no other', () => {
     const events = new Events();
     const heard: string[] = [];

@@ -41,6 +41,26 @@ describe('hold', () => {
     await client.close();
   });
 
+  it('can be destructured, as everything else of the context', async () => {
+    const { client } = await rig(['a']);
+    await client.call(({ hold }) => {
+      hold(Promise.resolve('success'));
+    });
+    await settle();
+    expect(row(client, 'a').pending).toBe(0);
+    await client.close();
+  });
+
+  it('takes what is no outcome for a failure', async () => {
+    const { client } = await rig(['a']);
+    await client.call(({ hold }) => {
+      hold(Promise.resolve('done') as unknown as Promise<Outcome>);
+    });
+    await settle();
+    expect(row(client, 'a')).toMatchObject({ pending: 0, successRatio: 0.9 });
+    await client.close();
+  });
+
   it.each([
     ['failure', 0.9],
     ['overload', 0.9],

@@ -6,7 +6,7 @@ import { p2c } from '../src/policies/p2c.js';
 import { ManualClock, settle } from '../src/testing/manual-clock.js';
 import { memoryAdapter } from '../src/testing/memory-adapter.js';
 import { seededRng } from '../src/testing/seeded-rng.js';
-import type { Load, Outcome, Settled, Verdict } from '../src/types.js';
+import type { Candidate, Load, Outcome, Policy, Settled, Verdict } from '../src/types.js';
 import { expectCode, expectInvalidOption, refused, reset } from './support/errors.js';
 import { clientOver, fixedRng, rig, row, scripted, specs, yielding } from './support/fixtures.js';
 import { collectUncaught, deferred, never, thrownBy, watched } from './support/promises.js';
@@ -328,7 +328,10 @@ describe('time limits', () => {
   });
 
   it('the attempt timeout of an idempotent call is its share of the deadline', async () => {
-    const { client, clock } = await rig(['a', 'b'], { timeoutMs: 900, retry: { maxAttempts: 3 } });
+    const { client, clock } = await rig(['a', 'b', 'c', 'd'], {
+      timeoutMs: 900,
+      retry: { maxAttempts: 3 },
+    });
     const fn = steps(never, never, () => 'ok');
     const call = watched(client.call(fn, IDEMPOTENT));
     await clock.advance(299);
@@ -337,6 +340,36 @@ describe('time limits', () => {
     expect(fn.sent).toHaveLength(2);
     await clock.advance(400);
     expect(call.value).toBe('ok');
+    await client.close();
+  });
+
+  it('the attempt timeout of an idempotent call is the deadline when there is no other instance', async () => {
+    const { client, clock } = await rig(['a'], { timeoutMs: 1_000 });
+    const { promise, resolve } = deferred<string>();
+    const call = watched(client.call(() => promise, IDEMPOTENT));
+    await clock.advance(900);
+    resolve('late, but in time');
+    await settle();
+    expect(call.value).toBe('late, but in time');
+    await client.close();
+  });
+
+  it('nothing is sent when a pause took longer than the call has', async () => {
+    const clock = new ManualClock();
+    const late = {
+      now: () => clock.now(),
+      setTimer: (ms: number, fn: () => void) => clock.setTimer(ms, fn),
+      sleep: (ms: number) => clock.sleep(ms + 60), // an event loop that was busy
+    };
+    const { client } = clientOver(memoryAdapter(specs('a', 'b')), {
+      env: { clock: late, rng: fixedRng(0.9) },
+      timeoutMs: 50,
+    });
+    const fn = steps(fail(reset()));
+    const call = watched(client.call(fn, IDEMPOTENT));
+    await clock.advance(200);
+    expectCode(call.error, 'ERR_FAIRLEAD_DEADLINE_EXCEEDED');
+    expect(fn.sent).toHaveLength(1);
     await client.close();
   });
 
@@ -617,7 +650,47 @@ describe('a caller that cancels', () => {
   });
 });
 
+it('is sent once with retry false', async () => {
+  const { client } = await rig(['a', 'b'], { retry: false });
+  const fn = steps(fail(refused()));
+  await expect(client.call(fn, IDEMPOTENT)).rejects.toThrow('ECONNREFUSED');
+  expect(fn.sent).toHaveLength(1);
+  await client.close();
+});
+
+describe('a connection refused', () => {
+  const refusedAt = (address: string, port: number): Error =>
+    Object.assign(refused(), { address, port });
+
+  it.each([
+    ['by the instance itself', '10.0.0.1', 80, 2, 0.9],
+    ['at another address', '10.0.0.9', 80, 1, 1],
+    ['at another port', '10.0.0.1', 5_432, 1, 1],
+  ])('%s: sent %#', async (_what, address, port, sent, successRatio) => {
+    const source = memoryAdapter([
+      { id: 'a', host: '10.0.0.1', port: 80 },
+      { id: 'b', host: '10.0.0.1', port: 80 },
+    ]);
+    const { client } = clientOver(source);
+    const fn = steps(fail(new Error('outer', { cause: refusedAt(address, port) })), () => 'ok');
+    await client.call(fn).catch(() => undefined);
+    expect(fn.sent).toHaveLength(sent);
+    expect(row(client, fn.sent[0] ?? '').successRatio).toBe(successRatio);
+    await client.close();
+  });
+});
+
 describe("the application's own code", () => {
+  it('may pick what is no candidate: the call says so', async () => {
+    const stranger = { instance: { id: 'x' }, state: {} } as unknown as Candidate;
+    const policy: Policy = { name: 'odd', build: () => ({ pick: () => stranger }) };
+    const { client } = await rig(['a'], { policy });
+    await expect(client.call(() => 1)).rejects.toThrow(
+      'Policy "odd" picked what is no candidate of its list',
+    );
+    await client.close();
+  });
+
   it('may throw in a load: the call rejects with that, and nothing is left in flight', async () => {
     const error = new Error('from observe');
     const load: Load = {

@@ -278,6 +278,21 @@ describe('a list that collapses', () => {
   });
 });
 
+it('takes an id that moves to another address for another process', async () => {
+  const { client, source } = await rig(['a'], { breaker: { consecutiveFailures: 1 } });
+  const old = client.pick();
+  client.pick().end('failure');
+  expect(row(client, 'a').breaker).toBe('open');
+  source.set([{ id: 'a', host: 'elsewhere', port: 80 }]);
+  await settle();
+  const [moved] = client.snapshot().instances;
+  expect(moved).toMatchObject({ url: 'http://elsewhere:80', breaker: 'closed', attempts: 0 });
+  old.end('failure');
+  expect(client.snapshot().instances).toHaveLength(1);
+  expect(client.snapshot().instances[0]).toMatchObject({ breaker: 'closed', successRatio: 1 });
+  await client.close();
+});
+
 describe('a source at fault', () => {
   it('is the cause of an error only while no snapshot came after', async () => {
     const { client, source, clock } = await rig(['a'], { shrinkGraceMs: 0 });

@@ -119,7 +119,7 @@ describe('client options are refused by name and value', () => {
     expectInvalidOption(refusal({ retry: { attempts: 3 } }), 'retry.attempts', 3);
   });
 
-  it.each([5, null, false])('retry %s', (retry) => {
+  it.each([5, null, true])('retry %s', (retry) => {
     expectInvalidOption(refusal({ retry }), 'retry', retry);
   });
 });

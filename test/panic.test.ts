@@ -2,6 +2,29 @@ import { describe, expect, it } from 'vitest';
 import { refused } from './support/errors.js';
 import { rig, row } from './support/fixtures.js';
 
+describe('a retry', () => {
+  it('is not spent on another instance on trial while one in good health is left', async () => {
+    const { client, clock } = await rig(['a', 'b', 'c', 'd', 'e'], {
+      policy: 'round-robin',
+      retry: { maxAttempts: 2 },
+      breaker: { openMs: 100, maxOpenMs: 200 },
+    });
+    const call = (): Promise<string> =>
+      client.call(({ instance: { id } }) => {
+        if (id === 'a' || id === 'b') throw refused();
+        return id;
+      });
+    while (row(client, 'a').breaker !== 'open' || row(client, 'b').breaker !== 'open') {
+      await call().catch(() => undefined);
+    }
+    for (let i = 0; i < 300; i++) {
+      await clock.advance(250); // both are to be tried again each time
+      expect(await call()).not.toBe('a');
+    }
+    await client.close();
+  });
+});
+
 describe('a call in panic', () => {
   it('is retried on the instance that is left, so that two dead of three cost no call', async () => {
     const { client } = await rig(['a', 'b', 'c'], { retry: { maxAttempts: 2 } });

@@ -199,6 +199,37 @@ describe('backoff', () => {
     ceilings.forEach((ceiling, i) => expect(pauses[i]).toBeCloseTo(ceiling, 6));
   });
 
+  it('starts small again after a watch that gave more than one snapshot', async () => {
+    const adapter = scripted(
+      throwing(new Error('1')),
+      throwing(new Error('2')),
+      async function* () {
+        yield listing('a');
+        yield listing('b');
+        throw new Error('3');
+      },
+      yielding(),
+    );
+    const { loop, clock } = await running(adapter);
+    await clock.advance(1_500);
+    expect(adapter.contexts).toHaveLength(3);
+    await clock.advance(500);
+    expect(adapter.contexts).toHaveLength(4);
+    loop.close(new Error('done'));
+  });
+
+  it('keeps growing for an adapter that gives one snapshot and breaks, each time', async () => {
+    const once = async function* () {
+      yield listing('a');
+      throw new Error('broken');
+    };
+    const adapter = scripted(once);
+    const { loop, clock } = await running(adapter);
+    await clock.advance(60_000);
+    expect(adapter.contexts.length).toBeLessThanOrEqual(8); // 0.5, 1, 2, 4, 8, 15, 15 s apart
+    loop.close(new Error('done'));
+  });
+
   it('starts small again after a watch that held for 30 s', async () => {
     const failure = deferred<never>();
     const adapter = scripted(

@@ -106,9 +106,11 @@ function isDecodable(text: string): boolean {
   }
 }
 
-/** As written and as sent. */
-function passwordsOf({ password }: URL): readonly string[] {
-  return password === '' ? [] : [password, decodeURIComponent(password)];
+/** As written, and as sent: in an Authorization header. */
+function passwordsOf({ username, password }: URL): readonly string[] {
+  if (password === '') return [];
+  const [user, plain] = [decodeURIComponent(username), decodeURIComponent(password)];
+  return [password, plain, Buffer.from(`${user}:${plain}`).toString('base64')];
 }
 
 function readToken(token: unknown): ConsulSettings['token'] {

@@ -2,6 +2,9 @@ import type { ClientSnapshot, InstanceSnapshot } from '../../src/index.js';
 
 const COLUMNS = ['instance', 'weight', 'share', 'in flight', 'ewma', 'success', 'breaker'] as const;
 
+/** What the widest row needs; on a narrower terminal rows would wrap, and could not be drawn over. */
+const WIDTH = 72;
+
 /** Renders the live table. Shares are of the attempts since the table before. */
 export class LiveTable {
   readonly #names: ReadonlyMap<number, string>;
@@ -19,7 +22,7 @@ export class LiveTable {
   draw(seconds: number, event: string, snapshot: ClientSnapshot): void {
     const rows = this.#rows(snapshot);
     const time = `${seconds.toFixed(1).padStart(5)} s`;
-    if (!this.out.isTTY) {
+    if (!this.out.isTTY || this.out.columns < WIDTH) {
       const shares = rows.map(([name, , share, , , , breaker]) =>
         breaker === 'closed' ? `${name} ${share}` : `${name} ${share} (${breaker})`,
       );

@@ -11,10 +11,11 @@ import {
   isAxiosError,
 } from 'axios';
 import type { AttemptContext } from '../attempt.js';
-import type { Client } from '../client.js';
-import { InvalidOptionError, isFairleadError } from '../errors.js';
+import { InvalidOptionError, isFairleadError, tellAttempts } from '../errors.js';
 import type { CallOptions } from '../options.js';
-import type { Instance, Outcome, Settled } from '../types.js';
+import { classify } from '../resilience/classify.js';
+import type { Classify, Outcome, Settled } from '../types.js';
+import { checkKeys } from '../validate.js';
 import { checkTarget, clientFor, IDEMPOTENT_METHODS, onInstance, type Target } from './route.js';
 
 /** Per-request options, as `fairlead` in an axios request config. */
@@ -55,47 +56,80 @@ export function wrapAxios<T extends AxiosInstance>(axios: T, target: Target): T 
   axios.defaults.adapter = (config) => {
     const send: Adapter = getAdapter(original, config);
     const url = readUrl(config);
-    const client = url === undefined ? undefined : clientFor(target, url);
-    if (url === undefined || client === undefined) return send(config);
-    warnOfAxiosRetry(config);
-    return callThrough(client, url, config, send);
+    return url === undefined ? send(config) : dispatch(target, url, config, send);
   };
   return axios;
 }
 
-async function callThrough(
-  client: Client,
+async function dispatch(
+  target: Target,
   url: URL,
   config: Config,
   send: Adapter,
 ): Promise<AxiosResponse> {
   const cancel = callerSignal(config);
-  const { timeout = 0 } = config;
   try {
-    const response = await client.call((attempt) => attemptOn(attempt, url, config, send), {
-      idempotent: isIdempotent(config),
-      replayable: isReplayable(config.data),
-      ...(timeout > 0 ? { timeoutMs: timeout } : {}),
-      ...config.fairlead,
-      signal: cancel.signal,
-      discard,
-    });
+    const client = clientFor(target, url);
+    if (client === undefined) return await send(config);
+    warnOfAxiosRetry(config);
+    const redirect: Redirect = { followed: false, left: false };
+    const response = await client.call(
+      (attempt) => attemptOn(attempt, { url, config, send, redirect }),
+      { ...callOptions(config), signal: cancel.signal, discard, classify: afterRedirect(redirect) },
+    );
     response.config = config;
+    // The call is over at the headers of a stream; the caller can still cancel what follows.
+    if (isStream(response.data)) void streamOutcome(response.data).then(cancel.release);
+    else cancel.release();
     return response;
   } catch (error) {
-    throw asAxiosError(error, config, cancel.signal);
-  } finally {
     cancel.release();
+    throw asAxiosError(error, config, cancel.signal);
   }
+}
+
+function callOptions(config: Config): CallOptions {
+  const { timeout = 0, fairlead = {} } = config;
+  checkKeys('fairlead', fairlead, ['idempotent', 'hashKey', 'timeoutMs', 'attemptTimeoutMs']);
+  return {
+    hashKey: fairlead.hashKey,
+    idempotent: fairlead.idempotent ?? isIdempotent(config),
+    replayable: isReplayable(config.data),
+    timeoutMs: fairlead.timeoutMs ?? (timeout > 0 ? timeout : undefined),
+    attemptTimeoutMs: fairlead.attemptTimeoutMs,
+  };
+}
+
+/** What the instance answered before the attempt ended: it followed a redirect, perhaps to another host. */
+interface Redirect {
+  followed: boolean;
+  left: boolean;
+}
+
+/** A request that was redirected was received, whatever became of the next one. */
+function afterRedirect(redirect: Redirect): Classify {
+  return (settled, instance) => {
+    if (!redirect.followed) return undefined;
+    const verdict = classify(settled, instance);
+    if (verdict.outcome === 'success') return verdict;
+    if (redirect.left) return { outcome: 'ignored', retry: 'never' };
+    return verdict.retry === 'always' ? { ...verdict, retry: 'if-idempotent' } : verdict;
+  };
+}
+
+interface Sending {
+  readonly url: URL;
+  readonly config: Config;
+  readonly send: Adapter;
+  readonly redirect: Redirect;
 }
 
 async function attemptOn(
   attempt: AttemptContext,
-  url: URL,
-  config: Config,
-  send: Adapter,
+  { url, config, send, redirect }: Sending,
 ): Promise<AxiosResponse> {
   const { instance, signal } = attempt;
+  redirect.followed = redirect.left = false;
   const there = onInstance(url, instance);
   const headers = new AxiosHeaders(config.headers);
   // Node's agents take the TLS server name, sent and verified, from the Host header: it is the service's, not
@@ -108,15 +142,17 @@ async function attemptOn(
     signal,
     timeout: 0, // ours applies: it covers all attempts
     proxy: false,
-    beforeRedirect: (options, ...rest) => {
-      stayOnInstance(options, url, instance, there);
+    beforeRedirect: (options: RedirectOptions, ...rest) => {
+      redirect.followed = true;
+      if (options.hostname === url.hostname) stayOnInstance(options, url, there, headers);
+      else if (options.hostname !== there.hostname) redirect.left = true;
       config.beforeRedirect?.(options, ...rest);
     },
   };
   delete sent.baseURL; // in the URL already
   delete sent.cancelToken; // in the signal already
   const response = await send(sent);
-  if (response.data instanceof Readable) attempt.hold(streamOutcome(response.data));
+  if (isStream(response.data)) attempt.hold(streamOutcome(response.data));
   return response;
 }
 
@@ -146,7 +182,7 @@ function isReplayable(data: unknown): boolean {
 /** One signal for both of axios's ways to cancel. */
 function callerSignal({ signal, cancelToken }: Config): {
   readonly signal: AbortSignal | undefined;
-  release(): void;
+  readonly release: () => void;
 } {
   const own = signal as AbortSignal | undefined;
   if (cancelToken === undefined) return { signal: own, release: () => undefined };
@@ -183,18 +219,29 @@ interface RedirectOptions {
   headers?: Record<string, unknown>;
 }
 
-/** A redirect to the service itself stays on the instance: its name is no address. Others go where they say. */
+/**
+ * A redirect to the service itself stays on the instance: its name is no address. It keeps what is dropped on the
+ * way to another host, for it is none.
+ */
 function stayOnInstance(
   options: RedirectOptions,
   logical: URL,
-  instance: Instance,
   there: URL,
+  headers: AxiosHeaders,
 ): void {
-  if (options.hostname !== logical.hostname) return;
   options.protocol = there.protocol;
-  options.hostname = instance.host;
-  options.port = instance.port;
-  if (there.protocol === 'https:') options.headers = { ...options.headers, host: logical.host };
+  options.hostname = there.hostname;
+  options.port = there.port;
+  const kept: Record<string, unknown> = { ...options.headers };
+  for (const name of ['Authorization', 'Cookie']) {
+    if (headers.has(name)) kept[name] = headers.get(name);
+  }
+  if (there.protocol === 'https:') kept['host'] = logical.host;
+  options.headers = kept;
+}
+
+function isStream(data: unknown): data is Readable {
+  return data instanceof Readable;
 }
 
 function streamOutcome(stream: Readable): Promise<Outcome> {
@@ -219,7 +266,8 @@ function discard(settled: Settled): void {
 function asAxiosError(error: unknown, config: Config, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted === true && error === signal.reason) {
     if (error instanceof CanceledError) return error;
-    const canceled = new CanceledError(undefined, undefined, config);
+    const canceled = new CanceledError();
+    canceled.config = config;
     canceled.cause = error instanceof Error ? error : new Error(String(error));
     return canceled;
   }
@@ -231,7 +279,7 @@ function asAxiosError(error: unknown, config: Config, signal: AbortSignal | unde
       ? new AxiosError(timeoutMessage(config) ?? error.message, timeoutCode(config), config)
       : new AxiosError(error.message, error.code, config);
     made.cause = error;
-    Object.defineProperty(made, 'fairlead', { value: { attempts: error.attempts } });
+    tellAttempts(made, error.attempts);
     return made;
   }
   if (isAxiosError(error)) {

@@ -1,12 +1,9 @@
 /** `fairlead/fetch`: a fetch whose URLs name services. */
 import type { CallOptions } from '../options.js';
-import { type FairleadError, isFairleadError } from '../errors.js';
+import { type FairleadError, isFairleadError, tellAttempts } from '../errors.js';
 import { checkFunction, checkKeys } from '../validate.js';
+import { type Fetch, type FetchInit, type FetchInput, followRedirect } from './redirect.js';
 import { checkTarget, clientFor, IDEMPOTENT_METHODS, onInstance, type Target } from './route.js';
-
-type Fetch = typeof globalThis.fetch;
-type FetchInput = Parameters<Fetch>[0];
-type FetchInit = NonNullable<Parameters<Fetch>[1]>;
 
 export interface WrapFetchOptions {
   /** The fetch that sends. Default: the global one, looked up at each call. */
@@ -18,7 +15,7 @@ export interface WrapFetchOptions {
  * instances, and to another when that fails and may be retried. Any other URL is fetched as it is.
  *
  * Idempotent methods, and requests with an `Idempotency-Key` header, are retried; others only when provably
- * unsent. A stream body is never sent twice. A reply that is a failure (5xx, 429) is retried like an error; the
+ * unsent. A stream body, or the body of a `Request`, is never sent twice. A reply that is a failure (5xx, 429) is retried like an error; the
  * last one is returned as fetch would. Rejects as fetch does: with a `TypeError` whose `cause` tells why, or
  * with the reason of the caller's signal. The client's time limits apply until the reply's headers.
  *
@@ -28,32 +25,36 @@ export function wrapFetch(target: Target, options: WrapFetchOptions = {}): Fetch
   checkTarget(target);
   checkKeys('wrapFetch', options, ['fetch']);
   if (options.fetch !== undefined) checkFunction('wrapFetch.fetch', options.fetch);
-  return async (input, init = {}) => {
+  const wrapped: Fetch = async (input, given) => {
+    const init = given ?? {}; // fetch takes null, too
     const send = options.fetch ?? globalThis.fetch;
     const url = readUrl(input);
-    const client = url === undefined ? undefined : clientFor(target, url);
-    if (url === undefined || client === undefined) return send(input, init);
     const signal = init.signal ?? (input instanceof Request ? input.signal : undefined);
-    const call: CallOptions = {
-      idempotent: isIdempotent(input, init),
-      replayable: isReplayable(input, init),
-      signal,
-    };
+    const idempotent = isIdempotent(input, init);
+    const mode = init.redirect ?? (input instanceof Request ? input.redirect : 'follow');
+    // A redirect tells that the request was received. Were fetch to follow it unseen, a connection refused on
+    // the way there would look like a request that was never sent.
+    const redirect = mode === 'follow' && !idempotent ? 'manual' : mode;
     try {
-      return await client.call((attempt) => {
+      const client = url === undefined ? undefined : clientFor(target, url);
+      if (url === undefined || client === undefined) return await send(input, given);
+      const call: CallOptions = { idempotent, replayable: isReplayable(input, init), signal };
+      const response = await client.call((attempt) => {
         const there = onInstance(url, attempt.instance);
         // The call is over at the headers; the caller's signal must reach the body, too.
         const both =
           signal === undefined ? attempt.signal : AbortSignal.any([attempt.signal, signal]);
-        return send(input instanceof Request ? new Request(there, input) : there, {
-          ...init,
-          signal: both,
-        });
+        const request = input instanceof Request ? new Request(there, input) : there;
+        return send(request, { ...init, redirect, signal: both });
       }, call);
+      return redirect === mode
+        ? response
+        : await followRedirect(response, url, input, init, wrapped);
     } catch (error) {
       throw isFairleadError(error) ? asFetchError(error) : error;
     }
   };
+  return wrapped;
 }
 
 /** `undefined` for what fetch itself must judge (a relative or malformed URL). */
@@ -83,6 +84,6 @@ function isReplayable(input: FetchInput, init: FetchInit): boolean {
 /** Fetch tells of trouble on the way with a TypeError; the real error is its cause. */
 function asFetchError(cause: FairleadError): TypeError {
   const error = new TypeError('fetch failed', { cause });
-  Object.defineProperty(error, 'fairlead', { value: { attempts: cause.attempts } });
+  tellAttempts(error, cause.attempts);
   return error;
 }

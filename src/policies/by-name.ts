@@ -25,6 +25,9 @@ export function resolvePolicy(policy: PolicyName | Policy): Policy {
     throw new InvalidOptionError('policy', `one of ${names.join(', ')}, or a Policy`, given);
   }
   checkString('policy.name', given['name']);
+  if (typeof given['of'] === 'function') {
+    throw new InvalidOptionError('policy', 'a Policy, not a Load: p2c({ load })', given);
+  }
   checkFunction('policy.build', given['build']);
   return given as unknown as Policy;
 }

@@ -1,6 +1,7 @@
+import { isIPv4 } from 'node:net';
 import { isFairleadError } from '../errors.js';
 import { parseRetryAfter } from '../retry-after.js';
-import type { Settled, Verdict } from '../types.js';
+import type { Instance, Settled, Verdict } from '../types.js';
 
 const SUCCESS: Verdict = { outcome: 'success', retry: 'never' };
 const IGNORED: Verdict = { outcome: 'ignored', retry: 'never' };
@@ -13,11 +14,17 @@ const UNSENT: Verdict = { outcome: 'failure', retry: 'always' };
  * The built-in answer to the two questions about a settled attempt: does it blame the instance, and may it be
  * retried? Judges a response by its HTTP status; an error by the HTTP status it carries, else by the error
  * codes of Node and undici anywhere in its chain of causes. Any other value is a success; any other error is
- * the instance's failure.
+ * the instance's failure, but for slips of the caller's own (a TypeError or ReferenceError without a cause).
+ *
+ * @param instance the one the attempt was made on. A connection that failed to somewhere else (a redirect's
+ * target, a database the function uses) neither blames it nor proves that nothing was sent to it.
  */
-export function classify(settled: Settled): Verdict {
+export function classify(settled: Settled, instance?: Instance): Verdict {
   if (settled.ok) return isHttpResponse(settled.value) ? ofResponse(settled.value) : SUCCESS;
-  return ofError(settled.error);
+  const verdict = ofError(settled.error);
+  const isElsewhere =
+    verdict === UNSENT && instance !== undefined && wentElsewhere(settled.error, instance);
+  return isElsewhere ? IGNORED : verdict;
 }
 
 /** A fetch `Response`, or anyone else's response that looks like one (axios). */
@@ -52,8 +59,13 @@ function ofStatus(status: number): Verdict {
 
 interface ErrorLike {
   readonly name?: unknown;
+  readonly message?: unknown;
   readonly code?: unknown;
   readonly syscall?: unknown;
+  readonly address?: unknown;
+  readonly port?: unknown;
+  readonly hostname?: unknown;
+  readonly errors?: readonly ErrorLike[];
   readonly cause?: unknown;
   readonly status?: unknown;
   readonly statusCode?: unknown;
@@ -73,13 +85,30 @@ function ofError(error: unknown): Verdict {
   return FAILED;
 }
 
+/** Whether a connect or look-up error names another address than the instance's. */
+function wentElsewhere(error: unknown, instance: Instance): boolean {
+  let link = error;
+  for (let depth = 0; depth < MAX_CAUSES && typeof link === 'object' && link !== null; depth++) {
+    // Of a name with several addresses each try has an error of its own.
+    const { cause, errors }: ErrorLike = link;
+    const { address, port, hostname }: ErrorLike = errors?.[0] ?? link;
+    if (typeof port === 'number' && port !== instance.port) return true;
+    if (typeof hostname === 'string' && hostname !== instance.host) return true;
+    if (typeof address === 'string' && isIPv4(instance.host) && address !== instance.host) {
+      return true;
+    }
+    link = cause;
+  }
+  return false;
+}
+
 function ofLink(error: ErrorLike): Verdict | undefined {
   // A call inside this call failed: that service's own breakers have already judged it.
   if (isFairleadError(error)) return IGNORED;
   if (isHttpResponse(error.response)) return ofResponse(error.response);
   const status = error.status ?? error.statusCode;
   if (typeof status === 'number' && status >= 400 && status < 600) return ofStatus(status);
-  if (error.name === 'AbortError' || isProgrammersError(error)) return IGNORED;
+  if (error.name === 'AbortError' || isProgrammersError(error) || isOwnLimit(error)) return IGNORED;
   return typeof error.code === 'string' ? ofCode(error.code, error.syscall) : undefined;
 }
 
@@ -90,6 +119,12 @@ function ofLink(error: ErrorLike): Verdict | undefined {
 function isProgrammersError(error: ErrorLike): boolean {
   const isSlip = error instanceof TypeError || error instanceof ReferenceError;
   return isSlip && error.cause === undefined && (error as ErrorLike).code === undefined;
+}
+
+/** The caller's own limit, not the instance: axios's `maxContentLength`, fetch's `redirect: 'error'`. */
+function isOwnLimit(error: ErrorLike): boolean {
+  const cause = error instanceof TypeError ? (error.cause as ErrorLike | undefined) : undefined;
+  return error.code === 'ERR_BAD_RESPONSE' || cause?.message === 'unexpected redirect';
 }
 
 function ofCode(code: string, syscall: unknown): Verdict | undefined {

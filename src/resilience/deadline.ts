@@ -26,10 +26,13 @@ export class Deadline {
     this.atMs = nowMs + options.timeoutMs;
   }
 
-  /** @param attempt its number, from 1. */
-  limitOf(attempt: number, nowMs: number): Limit {
+  /**
+   * @param attempt its number, from 1.
+   * @param elsewhere another instance is left to go to; without one there is nothing to save time for.
+   */
+  limitOf(attempt: number, nowMs: number, elsewhere: boolean): Limit {
     const leftMs = this.atMs - nowMs;
-    const sharesLeft = Math.max(1, this.options.shares - attempt + 1);
+    const sharesLeft = elsewhere ? Math.max(1, this.options.shares - attempt + 1) : 1;
     const ms = this.options.attemptTimeoutMs ?? leftMs / sharesLeft;
     return ms < leftMs ? { ms, isDeadline: false } : { ms: leftMs, isDeadline: true };
   }

@@ -116,6 +116,97 @@ describe('a wrapped axios instance', () => {
     expect(servers.flatMap(({ seen }) => seen)).toEqual(['POST /x']);
   });
 
+  it.each([
+    ['a name that is none', 'http://no-such-host.invalid/next'],
+    ['an address that refuses', 'http://127.0.0.1:59998/next'],
+  ])('never repeats a POST that was answered with a redirect to %s', async (_what, location) => {
+    const answers = (): Promise<TestServer> =>
+      serve((_request, response) => response.writeHead(303, { location }).end());
+    const servers = [await answers(), await answers()];
+    const client = clientOver(servers);
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), client);
+    await expect(http.post('/x', {})).rejects.toMatchObject({ isAxiosError: true });
+    expect(servers.flatMap(({ seen }) => seen)).toEqual(['POST /x']);
+    for (const { successRatio } of client.snapshot().instances) expect(successRatio).toBe(1);
+  });
+
+  it('keeps credentials over a redirect to the service itself', async () => {
+    const server = await serve((request, response) => {
+      if (request.url === '/go') response.writeHead(302, { location: 'http://orders/end' });
+      response.end(request.headers.authorization);
+    });
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOver([server]));
+    const headers = { Authorization: 'Bearer t' };
+    expect((await http.get('/go', { headers })).data).toBe('Bearer t');
+  });
+
+  it('blames nobody for a reply beyond maxContentLength', async () => {
+    const server = await serve((_request, response) => response.end('x'.repeat(1_000)));
+    const client = clientOver([server]);
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), client);
+    await expect(http.get('/', { maxContentLength: 10 })).rejects.toMatchObject({
+      code: AxiosError.ERR_BAD_RESPONSE,
+    });
+    expect(server.seen).toHaveLength(1);
+    expect(client.snapshot().instances[0]?.successRatio).toBe(1);
+  });
+
+  it('tells an outer call of its error, story and all', async () => {
+    const inner = clientOver([await serve(() => undefined)]);
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), inner);
+    const outer = clientOver([{ port: 1 }]);
+    const error: unknown = await outer
+      .call(() => http.get('/', { timeout: 50 }))
+      .catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: AxiosError.ECONNABORTED });
+    expect(attemptsOf(error)).toHaveLength(1);
+  });
+
+  it('rejects with an AxiosError when its pool is closed', async () => {
+    const pool = createClientPool({ services: { orders: { discovery: memoryAdapter([]) } } });
+    await pool.close();
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), pool);
+    await expect(http.get('/')).rejects.toMatchObject({
+      isAxiosError: true,
+      code: 'ERR_FAIRLEAD_CLOSED',
+    });
+  });
+
+  it('names a wrong request option, and does not let an undefined one hide the timeout', async () => {
+    const http = wrapAxios(
+      axios.create({ baseURL: 'http://orders' }),
+      clientOver([await serve(() => undefined)]),
+    );
+    const odd = { idempotant: true } as object;
+    await expect(http.get('/', { fairlead: odd })).rejects.toMatchObject({
+      message: expect.stringContaining('"fairlead.idempotant"') as string,
+    });
+    await expect(
+      http.get('/', { timeout: 60, fairlead: { timeoutMs: undefined } }),
+    ).rejects.toMatchObject({ message: 'timeout of 60ms exceeded' });
+  });
+
+  it('lets a CancelToken end a response stream', async () => {
+    const server = await serve((_request, response) => {
+      response.write('part');
+    });
+    const client = clientOver([server]);
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), client);
+    const source = axios.CancelToken.source();
+    const { data } = await http.get<Readable>('/', {
+      responseType: 'stream',
+      cancelToken: source.token,
+    });
+    data.resume();
+    const ended = once(data, 'error').catch((error: unknown) => [error]);
+    source.cancel('enough');
+    await ended;
+    expect(data.destroyed).toBe(true);
+    await vi.waitFor(() => {
+      expect(client.snapshot().instances[0]).toMatchObject({ pending: 0, successRatio: 1 });
+    });
+  });
+
   it('does not take a reset on a reused connection for proof that a POST was not received', async () => {
     // Node marks it `reusedSocket`, as it does when the server had closed the idle connection before the request
     // came. The two look alike to the client, and here the server has read the POST.
@@ -185,8 +276,8 @@ describe('a wrapped axios instance', () => {
   });
 
   it('turns its own time limits into axios timeouts, over the whole call', async () => {
-    const hanging = await serve(() => undefined);
-    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOver([hanging]));
+    const hanging = [await serve(() => undefined), await serve(() => undefined)];
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOver(hanging));
     const started = performance.now();
     const error: unknown = await http.get('/', { timeout: 150 }).catch((e: unknown) => e);
     expect(performance.now() - started).toBeLessThan(1_000);
@@ -213,6 +304,7 @@ describe('a wrapped axios instance', () => {
     // Raced, not timed: on a busy machine 10 ms may pass unused.
     const error = await Promise.race([bySignal, sleep(10)]);
     expect(error).toBeInstanceOf(CanceledError);
+    expect((error as AxiosError).config?.url).toBe('/');
     expect((error as AxiosError).cause?.message).toBe('enough');
 
     const source = axios.CancelToken.source();

@@ -60,6 +60,83 @@ describe('a wrapped fetch', () => {
     expect(bad.seen).toHaveLength(1);
   });
 
+  it.each([
+    ['a name that is none', 'http://no-such-host.invalid/next'],
+    ['an address that refuses', 'http://127.0.0.1:59998/next'],
+  ])('never repeats a POST that was answered with a redirect to %s', async (_what, location) => {
+    const answers = (): Promise<TestServer> =>
+      serve((_request, response) => response.writeHead(303, { location }).end());
+    const servers = [await answers(), await answers()];
+    const client = clientOver(servers);
+    const reply = wrapFetch(client)('http://orders/x', { method: 'POST', body: 'b' });
+    await expect(reply).rejects.toThrow(TypeError);
+    expect(servers.flatMap(({ seen }) => seen)).toEqual(['POST /x']);
+    for (const { successRatio } of client.snapshot().instances) expect(successRatio).toBe(1);
+  });
+
+  it('follows the redirect of a POST as fetch does: 303 as GET, 307 with method and body', async () => {
+    const server = await serve((request, response) => {
+      const status = { '/303': 303, '/307': 307 }[request.url ?? ''];
+      if (status !== undefined) response.writeHead(status, { location: '/end' });
+      void readBody(request).then((body) => {
+        response.end(
+          `${request.method ?? ''} ${body} ${request.headers['content-type'] ?? '-'} ${request.headers.authorization ?? '-'}`,
+        );
+      });
+    });
+    const fetch = wrapFetch(clientOver([server]));
+    const init = {
+      method: 'POST',
+      body: 'b',
+      headers: { Authorization: 'Bearer t', 'Content-Type': 'text/x' },
+    };
+    const seeOther = await fetch('http://orders/303', init);
+    expect(await seeOther.text()).toBe('GET  - Bearer t');
+    expect(seeOther.redirected).toBe(true);
+    const again = await fetch('http://orders/307', init);
+    expect(await again.text()).toBe('POST b text/x Bearer t');
+    const manual = await fetch('http://orders/303', { ...init, redirect: 'manual' });
+    expect(manual.status).toBe(303);
+    const stream = new Blob(['s']).stream();
+    const streamed = { method: 'POST', body: stream, duplex: 'half' } as RequestInit;
+    await expect(fetch('http://orders/307', streamed)).rejects.toThrow(TypeError);
+  });
+
+  it('gives up on a POST redirected for ever', async () => {
+    const server = await serve((_request, response) =>
+      response.writeHead(307, { location: '/again' }).end(),
+    );
+    const reply = wrapFetch(clientOver([server]))('http://orders/', { method: 'POST', body: 'b' });
+    await expect(reply).rejects.toMatchObject({ cause: { message: 'redirect count exceeded' } });
+    expect(server.seen).toHaveLength(21);
+  });
+
+  it("tells the other origin of a POST's redirect no credentials", async () => {
+    const other = await serve((request, response) =>
+      response.end(request.headers.authorization ?? 'none'),
+    );
+    const location = `http://127.0.0.1:${String(other.port)}/`;
+    const server = await serve((_request, response) => response.writeHead(303, { location }).end());
+    const reply = await wrapFetch(clientOver([server]))('http://orders/', {
+      method: 'POST',
+      headers: { authorization: 'Bearer t' },
+    });
+    expect(await reply.text()).toBe('none');
+  });
+
+  it('takes null for no init, as fetch does, and blames nobody for redirect: error', async () => {
+    const server = await serve((request, response) => {
+      if (request.url === '/go') response.writeHead(302, { location: '/' });
+      response.end('ok');
+    });
+    const client = clientOver([server]);
+    const fetch = wrapFetch(client);
+    const none = null as unknown as undefined;
+    expect(await (await fetch('http://orders/', none)).text()).toBe('ok');
+    await expect(fetch('http://orders/go', { redirect: 'error' })).rejects.toThrow(TypeError);
+    expect(client.snapshot().instances[0]?.successRatio).toBe(1);
+  });
+
   it('retries a POST with an Idempotency-Key', async () => {
     const [bad, good] = [await failing(503), await echo()];
     const fetch = wrapFetch(clientOver([bad, good]));
@@ -120,8 +197,8 @@ describe('a wrapped fetch', () => {
   });
 
   it('rejects with a TypeError whose cause is typed when a time limit is reached', async () => {
-    const hanging = await serve(() => undefined);
-    const fetch = wrapFetch(clientOver([hanging], { timeoutMs: 100 }));
+    const hanging = [await serve(() => undefined), await serve(() => undefined)];
+    const fetch = wrapFetch(clientOver(hanging, { timeoutMs: 100 }));
     const error: unknown = await fetch('http://orders/').catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(TypeError);
     expect(isFairleadError((error as TypeError).cause)).toBe(true);

@@ -17,7 +17,15 @@ describe('limitOf', () => {
     ["the attempt's own time", 100, 3, 1, 1_000, 100, false],
     ['no more than is left', 100, 3, 2, 1_850, 50, true],
   ])('gives %s', (_what, attemptTimeoutMs, shares, attempt, nowMs, ms, isDeadline) => {
-    expect(deadline(attemptTimeoutMs, shares).limitOf(attempt, nowMs)).toEqual({ ms, isDeadline });
+    expect(deadline(attemptTimeoutMs, shares).limitOf(attempt, nowMs, true)).toEqual({
+      ms,
+      isDeadline,
+    });
+  });
+
+  it('gives all that is left when there is no other instance, but no more than the own time', () => {
+    expect(deadline(undefined, 3).limitOf(1, 1_000, false)).toEqual({ ms: 900, isDeadline: true });
+    expect(deadline(100, 3).limitOf(1, 1_000, false)).toEqual({ ms: 100, isDeadline: false });
   });
 
   it('never reaches beyond the deadline', () => {
@@ -30,7 +38,7 @@ describe('limitOf', () => {
         fc.integer({ min: 1, max: 9 }),
         (timeoutMs, attemptTimeoutMs, nowMs, n) => {
           const made = new Deadline(0, { timeoutMs, attemptTimeoutMs, shares: n });
-          const limit = made.limitOf(n, nowMs);
+          const limit = made.limitOf(n, nowMs, true);
           expect(limit.ms).toBeLessThanOrEqual(timeoutMs - nowMs);
           expect(limit.isDeadline).toBe(limit.ms === timeoutMs - nowMs);
         },
