@@ -82,7 +82,10 @@ export interface ClientPoolOptions {
 
 /** Options of one call. */
 export interface CallOptions {
-  /** The function may be sent more than once without harm. Default false: only provably unsent attempts are retried. */
+  /**
+   * The function may run more than once without harm. Default false: it is run again only after an error that proves
+   * that nothing was sent to the instance (its connection was refused, its name not found).
+   */
   readonly idempotent?: boolean | undefined;
   /** The function can be run again at all; false for a stream body that is used up. Default true. */
   readonly replayable?: boolean | undefined;
@@ -92,7 +95,7 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
   /** Time for one attempt, in ms. Default: as for the client. */
   readonly attemptTimeoutMs?: number | undefined;
-  /** Key for consistent hashing policies. */
+  /** Handed to the policy, for one of your own that hashes; the built-in ones do not heed it yet. */
   readonly hashKey?: string | undefined;
   /** Judges this call's attempts before the client's `classify` does. */
   readonly classify?: Classify | undefined;
@@ -105,7 +108,7 @@ export interface CallOptions {
 
 /** Options of `pick`. */
 export interface PickOptions {
-  /** Key for consistent hashing policies. */
+  /** Handed to the policy, as in a call. */
   readonly hashKey?: string | undefined;
   /** Ids of instances not wanted. */
   readonly excluded?: Iterable<string> | undefined;

@@ -15,9 +15,10 @@ export interface WrapFetchOptions {
  * instances, and to another when that fails and may be retried. Any other URL is fetched as it is.
  *
  * Idempotent methods, and requests with an `Idempotency-Key` header, are retried; others only when provably
- * unsent. A stream body, or the body of a `Request`, is never sent twice. A reply that is a failure (5xx, 429) is retried like an error; the
- * last one is returned as fetch would. Rejects as fetch does: with a `TypeError` whose `cause` tells why, or
- * with the reason of the caller's signal. The client's time limits apply until the reply's headers.
+ * unsent. A stream body, or the body of a `Request`, is never sent twice. A reply that is a failure (5xx, 429) is
+ * retried like an error; the last one is returned as fetch would. Rejects as fetch does: with a `TypeError` whose
+ * `cause` tells why, or with the reason of the caller's signal. The client's time limits apply until the reply's
+ * headers. A redirect of a request that may not be repeated is followed as a call of its own.
  *
  * @throws {InvalidOptionError} when `target` is neither a client nor a pool.
  */
