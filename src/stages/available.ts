@@ -1,7 +1,7 @@
 import type { BreakerState, InstanceRecord, Stage } from '../types.js';
 
 /** May this instance be picked now? The only answer to that question; health modules write what it reads. */
-export function isAvailable({ breaker }: InstanceRecord, nowMs: number): boolean {
+function isAvailable({ breaker }: InstanceRecord, nowMs: number): boolean {
   switch (breaker.kind) {
     case 'closed':
       return true;
