@@ -88,7 +88,7 @@ module.exports = {
     },
     onlyIn('opossum', '^src/health/breaker\\.ts$'),
     onlyIn('p-retry', '^src/resilience/retry\\.ts$'),
-    onlyIn('axios', '^src/clients/axios\\.ts$'),
+    onlyIn('axios', '^src/clients/axios(-redirect)?\\.ts$'),
     onlyIn('consul', '^adapters/consul[./]'),
     {
       name: 'only-declared-packages',

@@ -13,9 +13,14 @@ import {
 import type { AttemptContext } from '../attempt.js';
 import { InvalidOptionError, isFairleadError, tellAttempts } from '../errors.js';
 import type { CallOptions } from '../options.js';
-import { classify } from '../resilience/classify.js';
-import type { Classify, Outcome, Settled } from '../types.js';
+import type { Outcome, Settled } from '../types.js';
 import { checkKeys } from '../validate.js';
+import {
+  afterRedirect,
+  type Redirect,
+  type RedirectOptions,
+  stayOnInstance,
+} from './axios-redirect.js';
 import { checkTarget, clientFor, IDEMPOTENT_METHODS, onInstance, type Target } from './route.js';
 
 /** Per-request options, as `fairlead` in an axios request config. */
@@ -100,23 +105,6 @@ function callOptions(config: Config): CallOptions {
   };
 }
 
-/** What the instance answered before the attempt ended: it followed a redirect, perhaps to another host. */
-interface Redirect {
-  followed: boolean;
-  left: boolean;
-}
-
-/** A request that was redirected was received, whatever became of the next one. */
-function afterRedirect(redirect: Redirect): Classify {
-  return (settled, instance) => {
-    if (!redirect.followed) return undefined;
-    const verdict = classify(settled, instance);
-    if (verdict.outcome === 'success') return verdict;
-    if (redirect.left) return { outcome: 'ignored', retry: 'never' };
-    return verdict.retry === 'always' ? { ...verdict, retry: 'if-idempotent' } : verdict;
-  };
-}
-
 interface Sending {
   readonly url: URL;
   readonly config: Config;
@@ -144,8 +132,11 @@ async function attemptOn(
     proxy: false,
     beforeRedirect: (options: RedirectOptions, ...rest) => {
       redirect.followed = true;
-      if (options.hostname === url.hostname) stayOnInstance(options, url, there, headers);
-      else if (options.hostname !== there.hostname) redirect.left = true;
+      if (options.hostname === url.hostname) {
+        stayOnInstance(options, url, instance, { protocol: there.protocol, headers });
+      } else if (options.hostname !== instance.host || Number(options.port) !== instance.port) {
+        redirect.left = true;
+      }
       config.beforeRedirect?.(options, ...rest);
     },
   };
@@ -208,36 +199,6 @@ function callerSignal({ signal, cancelToken }: Config): {
       own?.removeEventListener('abort', onAbort);
     },
   };
-}
-
-/** What follow-redirects hands to `beforeRedirect`, as far as it matters here. */
-interface RedirectOptions {
-  protocol?: string;
-  hostname?: string;
-  port?: string | number;
-  href?: string;
-  headers?: Record<string, unknown>;
-}
-
-/**
- * A redirect to the service itself stays on the instance: its name is no address. It keeps what is dropped on the
- * way to another host, for it is none.
- */
-function stayOnInstance(
-  options: RedirectOptions,
-  logical: URL,
-  there: URL,
-  headers: AxiosHeaders,
-): void {
-  options.protocol = there.protocol;
-  options.hostname = there.hostname;
-  options.port = there.port;
-  const kept: Record<string, unknown> = { ...options.headers };
-  for (const name of ['Authorization', 'Cookie']) {
-    if (headers.has(name)) kept[name] = headers.get(name);
-  }
-  if (there.protocol === 'https:') kept['host'] = logical.host;
-  options.headers = kept;
 }
 
 function isStream(data: unknown): data is Readable {
