@@ -4,7 +4,7 @@
  */
 const levels = [
   ['^src/(types|errors)\\.ts$'],
-  ['^src/(env|options|events|discovery|validate|retry-after|instance-state)\\.ts$'],
+  ['^src/(env|options|call-options|events|discovery|validate|retry-after|instance-state)\\.ts$'],
   ['^src/policies/', '^src/stages/', '^src/health/', '^src/resilience/'],
   ['^src/(instance-set|watch-loop|shrink-guard|selection|attempt|executor)\\.ts$'],
   ['^src/(client|client-pool|index)\\.ts$'],

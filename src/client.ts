@@ -1,4 +1,10 @@
 import type { CallFunction } from './attempt.js';
+import {
+  type CallOptions,
+  checkCallOptions,
+  checkPickOptions,
+  type PickOptions,
+} from './call-options.js';
 import { realEnv } from './env.js';
 import { FairleadError } from './errors.js';
 import { type EventName, Events, type Listener } from './events.js';
@@ -6,15 +12,7 @@ import { type CallDeps, execute } from './executor.js';
 import { OpossumBreaker } from './health/breaker.js';
 import { InstanceSet, type SetStatus } from './instance-set.js';
 import type { Breaker, InstanceState, Lease } from './instance-state.js';
-import {
-  type CallOptions,
-  checkCallOptions,
-  checkPickOptions,
-  type ClientOptions,
-  type PickOptions,
-  type ResolvedBreaker,
-  resolveOptions,
-} from './options.js';
+import { type ClientOptions, type ResolvedBreaker, resolveOptions } from './options.js';
 import { resolvePolicy } from './policies/by-name.js';
 import { peakEwma } from './policies/peak-ewma.js';
 import { type Explanation, Selection } from './selection.js';

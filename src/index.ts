@@ -1,5 +1,6 @@
 /** `fairlead`: the public door. */
 export type { AttemptContext, CallFunction } from './attempt.js';
+export type { CallOptions, PickOptions } from './call-options.js';
 export { type Client, type ClientSnapshot, createClient, type InstanceSnapshot } from './client.js';
 export { type ClientPool, createClientPool } from './client-pool.js';
 export { fromEmitter, poll, type PollOptions } from './discovery.js';
@@ -15,11 +16,9 @@ export type { EventName, FairleadEvents, Listener } from './events.js';
 export type { Lease } from './instance-state.js';
 export type {
   BreakerOptions,
-  CallOptions,
   ClientDefaults,
   ClientOptions,
   ClientPoolOptions,
-  PickOptions,
   PolicyName,
   RetryOptions,
 } from './options.js';

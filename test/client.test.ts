@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { describe, expect, it } from 'vitest';
 import { createClient } from '../src/client.js';
-import type { CallOptions } from '../src/options.js';
+import type { CallOptions } from '../src/call-options.js';
 import { settle } from '../src/testing/manual-clock.js';
 import { memoryAdapter } from '../src/testing/memory-adapter.js';
 import type { Policy } from '../src/types.js';

@@ -1,11 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { checkCallOptions } from '../src/call-options.js';
 import { createClient } from '../src/client.js';
-import {
-  checkCallOptions,
-  checkPoolOptions,
-  type ClientOptions,
-  resolveOptions,
-} from '../src/options.js';
+import { checkPoolOptions, type ClientOptions, resolveOptions } from '../src/options.js';
 import { memoryAdapter } from '../src/testing/memory-adapter.js';
 import { expectInvalidOption } from './support/errors.js';
 import { thrownBy } from './support/promises.js';

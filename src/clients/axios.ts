@@ -12,7 +12,7 @@ import {
 } from 'axios';
 import type { AttemptContext } from '../attempt.js';
 import { InvalidOptionError, isFairleadError, tellAttempts } from '../errors.js';
-import type { CallOptions } from '../options.js';
+import type { CallOptions } from '../call-options.js';
 import type { Outcome, Settled } from '../types.js';
 import { checkKeys } from '../validate.js';
 import {

@@ -1,5 +1,5 @@
 /** `fairlead/fetch`: a fetch whose URLs name services. */
-import type { CallOptions } from '../options.js';
+import type { CallOptions } from '../call-options.js';
 import { type FairleadError, isFairleadError, tellAttempts } from '../errors.js';
 import { checkFunction, checkKeys } from '../validate.js';
 import { type Fetch, type FetchInit, type FetchInput, followRedirect } from './redirect.js';
