@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { readOptions } from '../../adapters/consul/options.js';
+import { createSecrets } from '../../adapters/consul/secrets.js';
 import { consul, type ConsulLike } from '../../adapters/consul.js';
 import { connect } from '../../adapters/consul/connection.js';
 import { readOptions } from '../../adapters/consul/options.js';
@@ -114,5 +116,14 @@ describe('the npm client', () => {
     const connection = await connect({ url: new URL(url) });
     expect(connection.label).toBe(label);
     connection.close();
+  });
+});
+
+describe('credentials in the URL', () => {
+  it('are kept out of what others quote, as written and as an Authorization header has them', () => {
+    const { secrets } = readOptions({ url: 'http://user:p%40ss@127.0.0.1:8500' });
+    const header = Buffer.from('user:p@ss').toString('base64');
+    const quoted = createSecrets(secrets).scrub(`Basic ${header}, p%40ss, p@ss`);
+    expect(quoted).toBe('Basic ***, ***, ***');
   });
 });
