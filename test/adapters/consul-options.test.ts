@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { readOptions } from '../../adapters/consul/options.js';
 import { createSecrets } from '../../adapters/consul/secrets.js';
 import { consul, type ConsulLike } from '../../adapters/consul.js';
 import { connect } from '../../adapters/consul/connection.js';
