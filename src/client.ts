@@ -10,7 +10,7 @@ import { FairleadError } from './errors.js';
 import { type EventName, Events, type Listener } from './events.js';
 import { type CallDeps, execute } from './executor.js';
 import { OpossumBreaker } from './health/breaker.js';
-import { InstanceSet, type SetStatus } from './instance-set.js';
+import { InstanceSet, NOTHING_TO_PICK, type SetStatus } from './instance-set.js';
 import type { Breaker, InstanceState, Lease } from './instance-state.js';
 import { type ClientOptions, type ResolvedBreaker, resolveOptions } from './options.js';
 import { resolvePolicy } from './policies/by-name.js';
@@ -154,7 +154,7 @@ class ServiceClient implements Client {
     };
     const lease = selection.pick(context);
     if (lease !== undefined) return lease;
-    const [code, what] = NO_PICK[set.status];
+    const [code, what] = NOTHING_TO_PICK[set.status];
     throw new FairleadError(code, `Service "${this.service}": ${what}${set.troubleText}.`, {
       cause: set.trouble,
     });
@@ -168,7 +168,7 @@ class ServiceClient implements Client {
       deadlineMs: env.clock.now() + readyTimeoutMs,
       signal: options.signal,
       error: () => {
-        const [, what] = NO_PICK[set.status];
+        const [, what] = NOTHING_TO_PICK[set.status];
         return new FairleadError(
           set.status === 'not-found' ? 'ERR_FAIRLEAD_SERVICE_NOT_FOUND' : 'ERR_FAIRLEAD_NOT_READY',
           `Service "${this.service}" was not ready within readyTimeoutMs ${String(readyTimeoutMs)}: ${what}${set.troubleText}.`,
@@ -261,13 +261,6 @@ class ServiceClient implements Client {
 function learnerOf(load: Load | undefined): Required<Load> {
   return load?.observe === undefined ? peakEwma() : (load as Required<Load>);
 }
-
-/** What it means that a pick found nothing. */
-const NO_PICK = {
-  waiting: ['ERR_FAIRLEAD_NOT_READY', 'the source has not answered yet'],
-  'not-found': ['ERR_FAIRLEAD_SERVICE_NOT_FOUND', 'the source knows no such service'],
-  listed: ['ERR_FAIRLEAD_NO_INSTANCES', 'no instance takes calls'],
-} as const;
 
 function describe(
   state: InstanceState,

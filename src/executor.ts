@@ -1,7 +1,7 @@
 import { Attempt, type CallFunction, describeSettled } from './attempt.js';
 import { FairleadError, tellAttempts } from './errors.js';
 import type { Events } from './events.js';
-import type { InstanceSet } from './instance-set.js';
+import { type InstanceSet, NOTHING_TO_PICK } from './instance-set.js';
 import type { Lease } from './instance-state.js';
 import { type CallOptions, checkVerdict } from './call-options.js';
 import type { ResolvedOptions } from './options.js';
@@ -292,9 +292,8 @@ class Call<T> implements CallContext {
   }
 
   #noInstances(): FairleadError {
-    return this.deps.set.status === 'not-found'
-      ? this.#error('ERR_FAIRLEAD_SERVICE_NOT_FOUND', 'the source knows no such service')
-      : this.#error('ERR_FAIRLEAD_NO_INSTANCES', 'no instance takes calls');
+    const [code, what] = NOTHING_TO_PICK[this.deps.set.status];
+    return this.#error(code, what);
   }
 
   #error(code: FairleadError['code'], what: string): FairleadError {

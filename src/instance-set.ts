@@ -1,4 +1,5 @@
 import { readSnapshot } from './discovery.js';
+import type { ErrorCode } from './errors.js';
 import type { Events } from './events.js';
 import { InstanceState, type StateDeps } from './instance-state.js';
 import { countTaking, ShrinkGuard } from './shrink-guard.js';
@@ -13,6 +14,13 @@ export interface InstanceSetOptions {
 
 /** What the source last said: nothing yet, no such service, or a list. */
 export type SetStatus = 'waiting' | 'not-found' | 'listed';
+
+/** What it means, by the source's last word, that there is nothing to pick: an error's code, and its text. */
+export const NOTHING_TO_PICK = {
+  waiting: ['ERR_FAIRLEAD_NOT_READY', 'the source has not answered yet'],
+  'not-found': ['ERR_FAIRLEAD_SERVICE_NOT_FOUND', 'the source knows no such service'],
+  listed: ['ERR_FAIRLEAD_NO_INSTANCES', 'no instance takes calls'],
+} as const satisfies Record<SetStatus, readonly [ErrorCode, string]>;
 
 /** A member of the set: a candidate whose state is the set's own. */
 export interface Member extends Candidate {

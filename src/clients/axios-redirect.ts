@@ -25,7 +25,6 @@ export interface RedirectOptions {
   protocol?: string;
   hostname?: string;
   port?: string | number;
-  href?: string;
   headers?: Record<string, unknown>;
 }
 

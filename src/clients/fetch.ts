@@ -30,15 +30,15 @@ export function wrapFetch(target: Target, options: WrapFetchOptions = {}): Fetch
     const init = given ?? {}; // fetch takes null, too
     const send = options.fetch ?? globalThis.fetch;
     const url = readUrl(input);
-    const signal = init.signal ?? (input instanceof Request ? input.signal : undefined);
-    const idempotent = isIdempotent(input, init);
-    const mode = init.redirect ?? (input instanceof Request ? input.redirect : 'follow');
-    // A redirect tells that the request was received. Were fetch to follow it unseen, a connection refused on
-    // the way there would look like a request that was never sent.
-    const redirect = mode === 'follow' && !idempotent ? 'manual' : mode;
     try {
       const client = url === undefined ? undefined : clientFor(target, url);
       if (url === undefined || client === undefined) return await send(input, given);
+      const signal = init.signal ?? (input instanceof Request ? input.signal : undefined);
+      const idempotent = isIdempotent(input, init);
+      const mode = init.redirect ?? (input instanceof Request ? input.redirect : 'follow');
+      // A redirect tells that the request was received. Were fetch to follow it unseen, a connection refused on
+      // the way there would look like a request that was never sent.
+      const redirect = mode === 'follow' && !idempotent ? 'manual' : mode;
       const call: CallOptions = { idempotent, replayable: isReplayable(input, init), signal };
       const response = await client.call((attempt) => {
         const there = onInstance(url, attempt.instance);
