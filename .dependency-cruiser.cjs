@@ -4,7 +4,7 @@
  */
 const levels = [
   ['^src/(types|errors)\\.ts$'],
-  ['^src/(env|options|call-options|events|discovery|validate|retry-after|instance-state)\\.ts$'],
+  ['^src/(env|options|call-options|events|discovery|validate|retry-after|instance-state|waiting-list|success-ratio)\\.ts$'],
   ['^src/policies/', '^src/stages/', '^src/health/', '^src/resilience/'],
   ['^src/(instance-set|watch-loop|shrink-guard|selection|attempt|executor)\\.ts$'],
   ['^src/(client|client-pool|index)\\.ts$'],
@@ -88,6 +88,7 @@ module.exports = {
     },
     onlyIn('opossum', '^src/health/breaker\\.ts$'),
     onlyIn('p-retry', '^src/resilience/retry\\.ts$'),
+    onlyIn('js-xxhash', '^src/policies/hash\\.ts$'),
     onlyIn('axios', '^src/clients/axios(-redirect)?\\.ts$'),
     onlyIn('consul', '^adapters/consul[./]'),
     {
@@ -97,7 +98,7 @@ module.exports = {
       from: { path: '^(src|adapters)/' },
       to: {
         path: 'node_modules/',
-        pathNot: 'node_modules/(@types/)?(opossum|p-retry|axios|consul)/',
+        pathNot: 'node_modules/(@types/)?(opossum|p-retry|js-xxhash|axios|consul)/',
       },
     },
     {

@@ -1,5 +1,6 @@
 import { show } from './errors.js';
-import type { Instance, Outcome, Settled } from './types.js';
+import type { Lease } from './instance-state.js';
+import type { Instance, LoadReport, Outcome, Settled } from './types.js';
 
 /** What the function of a call is given, once per attempt. */
 export interface AttemptContext {
@@ -11,9 +12,12 @@ export interface AttemptContext {
   /**
    * Keeps the attempt in flight after the function has returned, for a body that is still streaming: until
    * `until` settles, with the outcome it resolves to (`failure` when it rejects). The call itself is over: no
-   * time limit and no retry apply any more, but the caller's signal still aborts `signal`.
+   * time limit and no retry apply any more, but the caller's signal still aborts `signal`. The attempt's latency is
+   * the time until the function returned.
    */
   hold(until: Promise<Outcome>): void;
+  /** Hands on what the instance says of its own load, as {@link Lease.report} does. */
+  report(report: LoadReport): void;
 }
 
 export type CallFunction<T> = (context: AttemptContext) => Promise<T> | T;
@@ -25,10 +29,14 @@ export class Attempt implements AttemptContext {
   #controller: AbortController | undefined;
   #aborted: { readonly reason: unknown } | undefined;
 
+  readonly instance: Instance;
+
   constructor(
-    readonly instance: Instance,
+    private readonly lease: Lease,
     readonly attempt: number,
-  ) {}
+  ) {
+    this.instance = lease.instance;
+  }
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
@@ -42,6 +50,10 @@ export class Attempt implements AttemptContext {
   readonly hold = (until: Promise<Outcome>): void => {
     this.held = until;
     until.catch(() => undefined); // read only when the attempt succeeds
+  };
+
+  readonly report = (report: LoadReport): void => {
+    this.lease.report(report);
   };
 
   abort(reason: unknown): void {

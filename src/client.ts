@@ -11,13 +11,14 @@ import { type EventName, Events, type Listener } from './events.js';
 import { type CallDeps, execute } from './executor.js';
 import { OpossumBreaker } from './health/breaker.js';
 import { InstanceSet, NOTHING_TO_PICK, type SetStatus } from './instance-set.js';
-import type { Breaker, InstanceState, Lease } from './instance-state.js';
+import type { Breaker, InstanceState, Learner, Lease, Traffic } from './instance-state.js';
 import { type ClientOptions, type ResolvedBreaker, resolveOptions } from './options.js';
 import { resolvePolicy } from './policies/by-name.js';
 import { peakEwma } from './policies/peak-ewma.js';
 import { type Explanation, Selection } from './selection.js';
 import { available } from './stages/available.js';
 import { draining } from './stages/draining.js';
+import { successRatioAt } from './success-ratio.js';
 import type { BreakerState, CallContext, Env, Load } from './types.js';
 import { checkFunction } from './validate.js';
 
@@ -89,6 +90,7 @@ export interface InstanceSnapshot {
   readonly pending: number;
   /** Latency estimate in ms; `undefined` until something was measured. */
   readonly ewmaMs: number | undefined;
+  /** Share of good outcomes, 0 to 1, over about the last 10; returns to 1 within some 10 s without any. */
   readonly successRatio: number;
   readonly breaker: BreakerState['kind'];
 }
@@ -117,7 +119,9 @@ class ServiceClient implements Client {
     const policy = resolvePolicy(options.policy);
     const env = options.env ?? realEnv();
     const { breaker } = options;
+    const traffic: Traffic = { inFlight: 0 };
     const set: InstanceSet = new InstanceSet(options, env, this.#events, {
+      traffic,
       clock: env.clock,
       learner: learnerOf(policy.load),
       createBreaker:
@@ -127,7 +131,7 @@ class ServiceClient implements Client {
     this.service = options.service;
     this.#discoveryName = options.discovery.name;
     this.#policyName = policy.name;
-    this.#deps = { options, set, selection, env, events: this.#events };
+    this.#deps = { options, set, selection, env, events: this.#events, traffic };
   }
 
   async call<T>(fn: CallFunction<T>, options: CallOptions = {}): Promise<T> {
@@ -146,11 +150,12 @@ class ServiceClient implements Client {
   pick(options: PickOptions = {}): Lease {
     checkPickOptions(options);
     this.#refuseWhenClosed();
-    const { set, selection, env } = this.#deps;
+    const { set, selection, env, traffic } = this.#deps;
     const context: CallContext = {
       nowMs: env.clock.now(),
       excluded: new Set(options.excluded),
       hashKey: options.hashKey,
+      inFlight: traffic.inFlight,
     };
     const lease = selection.pick(context);
     if (lease !== undefined) return lease;
@@ -185,12 +190,13 @@ class ServiceClient implements Client {
   snapshot(): ClientSnapshot {
     const { set, selection, env } = this.#deps;
     const { lastSnapshotAtMs } = set;
+    const nowMs = env.clock.now();
     return {
       service: this.service,
       status: this.#closing === undefined ? set.status : 'closed',
       discovery: {
         adapter: this.#discoveryName,
-        ageMs: lastSnapshotAtMs === undefined ? undefined : env.clock.now() - lastSnapshotAtMs,
+        ageMs: lastSnapshotAtMs === undefined ? undefined : nowMs - lastSnapshotAtMs,
         holding: set.holding,
         lastFault: set.lastFault?.message,
       },
@@ -202,9 +208,9 @@ class ServiceClient implements Client {
         ...set
           .members()
           .map(({ instance, state }) =>
-            describe(state, instance.weight > 0 ? 'listed' : 'draining'),
+            describe(state, instance.weight > 0 ? 'listed' : 'draining', nowMs),
           ),
-        ...set.leaving().map((state) => describe(state, 'leaving')),
+        ...set.leaving().map((state) => describe(state, 'leaving', nowMs)),
       ],
     };
   }
@@ -258,15 +264,16 @@ class ServiceClient implements Client {
 }
 
 /** What learns from ended attempts: the policy's own load, else Peak EWMA, so that `ewmaMs` is always there. */
-function learnerOf(load: Load | undefined): Required<Load> {
-  return load?.observe === undefined ? peakEwma() : (load as Required<Load>);
+function learnerOf(load: Load | undefined): Learner {
+  return load?.observe === undefined ? peakEwma() : (load as Learner);
 }
 
 function describe(
   state: InstanceState,
   membership: InstanceSnapshot['membership'],
+  nowMs: number,
 ): InstanceSnapshot {
-  const { instance, attempts, pending, measured, ewmaMs, successRatio, breaker } = state;
+  const { instance, attempts, pending, measured, ewmaMs, breaker } = state;
   return {
     id: instance.id,
     url: instance.url,
@@ -275,7 +282,7 @@ function describe(
     attempts,
     pending,
     ewmaMs: measured === 0 ? undefined : ewmaMs,
-    successRatio,
+    successRatio: successRatioAt(state, nowMs),
     breaker: breaker.kind,
   };
 }

@@ -2,7 +2,7 @@ import { Attempt, type CallFunction, describeSettled } from './attempt.js';
 import { FairleadError, tellAttempts } from './errors.js';
 import type { Events } from './events.js';
 import { type InstanceSet, NOTHING_TO_PICK } from './instance-set.js';
-import type { Lease } from './instance-state.js';
+import type { Lease, Traffic } from './instance-state.js';
 import { type CallOptions, checkVerdict } from './call-options.js';
 import type { ResolvedOptions } from './options.js';
 import { classify } from './resilience/classify.js';
@@ -28,6 +28,7 @@ export interface CallDeps {
   readonly selection: Selection;
   readonly env: Env;
   readonly events: Events;
+  readonly traffic: Traffic;
 }
 
 /** How an attempt ended, and what follows from it. */
@@ -82,6 +83,10 @@ class Call<T> implements CallContext {
     });
   }
 
+  get inFlight(): number {
+    return this.deps.traffic.inFlight;
+  }
+
   async run(): Promise<T> {
     const { signal } = this.options;
     signal?.throwIfAborted();
@@ -134,7 +139,7 @@ class Call<T> implements CallContext {
   }
 
   #send(lease: Lease): Promise<AttemptEnd> {
-    const attempt = new Attempt(lease.instance, ++this.#attempts);
+    const attempt = new Attempt(lease, ++this.#attempts);
     return new Promise((resolve) => {
       let ended = false;
       const end = (settled: Settled, verdict: Verdict): void => {
@@ -194,6 +199,7 @@ class Call<T> implements CallContext {
       lease.end(signal?.aborted === true ? 'ignored' : outcome);
     };
     signal?.addEventListener('abort', onAbort, { once: true });
+    lease.answered();
     held.then(
       (outcome) => {
         finish(isOutcome(outcome) ? outcome : 'failure');

@@ -22,11 +22,15 @@ export type {
   PolicyName,
   RetryOptions,
 } from './options.js';
+export { adaptive, type AdaptiveOptions } from './policies/adaptive.js';
+export { adaptiveLoad, type AdaptiveLoadOptions } from './policies/adaptive-load.js';
+export { bestOf, type BestOfOptions } from './policies/best-of.js';
 export { leastRequest } from './policies/least-request.js';
 export { p2c, type P2cOptions } from './policies/p2c.js';
 export { peakEwma, type PeakEwmaOptions } from './policies/peak-ewma.js';
 export { random } from './policies/random.js';
 export { roundRobin } from './policies/round-robin.js';
+export { serverWeighted, type ServerWeightedOptions } from './policies/server-weighted.js';
 export { weightedRoundRobin } from './policies/weighted-round-robin.js';
 export { classify } from './resilience/classify.js';
 export type { Explanation } from './selection.js';

@@ -1,5 +1,16 @@
-import type { BreakerState, Clock, Instance, InstanceRecord, Load, Outcome } from './types.js';
-import { checkOutcome } from './validate.js';
+import { successRatioAfter } from './success-ratio.js';
+import type {
+  BreakerState,
+  Clock,
+  Instance,
+  InstanceRecord,
+  Load,
+  LoadReport,
+  Outcome,
+  ReceivedReport,
+} from './types.js';
+import { checkKeys, checkNumber, checkOutcome } from './validate.js';
+import { type Waiting, WaitingList } from './waiting-list.js';
 
 /** The fuse of one instance, as the record drives it. Implemented in health/breaker.ts. */
 export interface Breaker {
@@ -16,19 +27,25 @@ export interface Breaker {
 export type BreakerPermit = number;
 export const UNCOUNTED: BreakerPermit = -1;
 
+/** A load that keeps the latency estimate. */
+export type Learner = Load & Required<Pick<Load, 'observe'>>;
+
+/** Attempts in flight at all instances of one set together. */
+export interface Traffic {
+  inFlight: number;
+}
+
 /** What the states of one instance set share. */
 export interface StateDeps {
+  readonly traffic: Traffic;
   readonly clock: Clock;
   /** Keeps the latency estimate. */
-  readonly learner: Required<Load>;
+  readonly learner: Learner;
   /** Makes the breaker of an instance, on its first attempt; absent when breakers are off. */
   readonly createBreaker: ((state: InstanceState) => Breaker) | undefined;
 }
 
 const CLOSED: BreakerState = { kind: 'closed' };
-
-/** Outcomes over which `successRatio` averages. */
-const SUCCESS_SPAN = 10;
 
 /** The mutable record of one instance. It outlives snapshots: only the instance set creates or drops one. */
 export class InstanceState implements InstanceRecord {
@@ -39,7 +56,10 @@ export class InstanceState implements InstanceRecord {
   ewmaAtMs = 0;
   measured = 0;
   successRatio = 1;
+  failuresInARow = 0;
+  report: ReceivedReport | undefined;
   readonly #deps: StateDeps;
+  readonly #waiting = new WaitingList();
   #breaker: Breaker | undefined;
 
   constructor(instance: Instance, deps: StateDeps) {
@@ -51,23 +71,52 @@ export class InstanceState implements InstanceRecord {
     return this.#breaker?.state ?? CLOSED;
   }
 
+  get waitingSinceMs(): number | undefined {
+    return this.#waiting.oldest?.startedAtMs;
+  }
+
+  /** Sets the estimate to start with. What was measured is worth more: then nothing happens. */
+  seed(ewmaMs: number, nowMs: number): void {
+    if (this.measured > 0) return;
+    this.ewmaMs = ewmaMs;
+    this.ewmaAtMs = nowMs;
+  }
+
   /** Begins an attempt. Its lease must be ended exactly once; more often is harmless. */
   begin(nowMs: number): Lease {
     this.pending++;
     this.attempts++;
+    this.#deps.traffic.inFlight++;
     this.#breaker ??= this.#deps.createBreaker?.(this);
-    return new Lease(this, nowMs, this.#breaker?.admit(nowMs) ?? UNCOUNTED);
+    const lease = new Lease(this, nowMs, this.#breaker?.admit(nowMs) ?? UNCOUNTED);
+    this.#waiting.add(lease);
+    return lease;
+  }
+
+  /** The lease has had its answer: what it takes from now on is no latency. @returns the clock reading. */
+  answered(lease: Lease): number {
+    this.#waiting.remove(lease);
+    return this.#deps.clock.now();
+  }
+
+  receive(report: LoadReport): void {
+    const { qps, utilization, errorsPerSecond = 0 } = report;
+    this.report = { qps, utilization, errorsPerSecond, atMs: this.#deps.clock.now() };
   }
 
   /** Takes back what a lease began. Called by the lease, once. */
   settle(lease: Lease, outcome: Outcome): void {
     const nowMs = this.#deps.clock.now();
     this.pending--;
+    this.#deps.traffic.inFlight--;
+    if (lease.answeredAtMs === undefined) this.#waiting.remove(lease);
     if (outcome !== 'ignored') {
-      this.ewmaMs = this.#deps.learner.observe(this, nowMs - lease.startedAtMs, outcome, nowMs);
+      const elapsedMs = (lease.answeredAtMs ?? nowMs) - lease.startedAtMs;
+      this.ewmaMs = this.#deps.learner.observe(this, elapsedMs, outcome, nowMs);
+      this.successRatio = successRatioAfter(this, outcome === 'success', nowMs);
+      this.failuresInARow = outcome === 'success' ? 0 : this.failuresInARow + 1;
       this.ewmaAtMs = nowMs;
       this.measured++;
-      this.successRatio += ((outcome === 'success' ? 1 : 0) - this.successRatio) / SUCCESS_SPAN;
     }
     this.#breaker?.record(lease.permit, outcome, nowMs);
   }
@@ -79,12 +128,18 @@ export class InstanceState implements InstanceRecord {
 }
 
 /** An attempt in flight, for whoever sends it. The holder calls {@link Lease.end} when it is over. */
-export class Lease {
+export class Lease implements Waiting {
   readonly instance: Instance;
   /** Clock reading when the attempt began. */
   readonly startedAtMs: number;
   /** @internal */
   readonly permit: BreakerPermit;
+  /** @internal */
+  answeredAtMs: number | undefined;
+  /** @internal */
+  older: Waiting | undefined;
+  /** @internal */
+  newer: Waiting | undefined;
   readonly #state: InstanceState;
   #ended = false;
 
@@ -94,6 +149,24 @@ export class Lease {
     this.instance = state.instance;
     this.startedAtMs = startedAtMs;
     this.permit = permit;
+  }
+
+  /**
+   * Says that the instance has answered, for an attempt that stays in flight (a stream, a session): its latency is
+   * the time until now. Without it the latency is the time until {@link Lease.end}.
+   */
+  answered(): void {
+    if (this.#ended || this.answeredAtMs !== undefined) return;
+    this.answeredAtMs = this.#state.answered(this);
+  }
+
+  /**
+   * Hands on what the instance says of its own load, for the policy `server-weighted`.
+   *
+   * @throws {InvalidOptionError} naming the figure that is out of range.
+   */
+  report(report: LoadReport): void {
+    this.#state.receive(checkReport(report));
   }
 
   /**
@@ -107,4 +180,12 @@ export class Lease {
     this.#ended = true;
     this.#state.settle(this, outcome);
   }
+}
+
+function checkReport(report: LoadReport): LoadReport {
+  checkKeys('report', report, ['qps', 'utilization', 'errorsPerSecond']);
+  checkNumber('report.qps', report.qps, { min: 0 });
+  checkNumber('report.utilization', report.utilization, { min: 0 });
+  checkNumber('report.errorsPerSecond', report.errorsPerSecond ?? 0, { min: 0 });
+  return report;
 }

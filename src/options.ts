@@ -11,7 +11,15 @@ import {
 } from './validate.js';
 
 /** Names of the built-in policies. */
-export type PolicyName = 'round-robin' | 'weighted-round-robin' | 'random' | 'p2c' | 'peak-ewma';
+export type PolicyName =
+  | 'adaptive'
+  | 'peak-ewma'
+  | 'p2c'
+  | 'least-request'
+  | 'round-robin'
+  | 'weighted-round-robin'
+  | 'server-weighted'
+  | 'random';
 
 export interface BreakerOptions {
   /** Opens when at least this share of the window's attempts failed, > 0 to 1. Default 0.5. */
@@ -35,7 +43,7 @@ export interface RetryOptions {
 
 /** What every client of a pool can be given. */
 export interface ClientDefaults {
-  /** How an instance is chosen. Default `'peak-ewma'`: power of two choices by Peak EWMA latency. */
+  /** How an instance is chosen. Default `'adaptive'`: by latency, calls in flight and success. */
   readonly policy?: PolicyName | Policy | undefined;
   /** Per-instance circuit breaker; `false` turns it off. */
   readonly breaker?: BreakerOptions | false | undefined;
@@ -118,7 +126,7 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
   return {
     service: checkString('service', options.service),
     discovery: checkAdapter('discovery', options.discovery),
-    policy: options.policy ?? 'peak-ewma',
+    policy: options.policy ?? 'adaptive',
     breaker: resolveBreaker(options.breaker),
     maxAttempts: resolveMaxAttempts(options.retry),
     timeoutMs: checkMs('timeoutMs', options.timeoutMs ?? 10_000),

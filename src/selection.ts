@@ -86,11 +86,11 @@ export class Selection {
    */
   #pickCautiously(
     { picker, doubtful }: Decision,
-    { nowMs, excluded, hashKey }: CallContext,
+    { nowMs, excluded, hashKey, inFlight }: CallContext,
   ): Candidate | undefined {
     if (excluded.size === 0 || doubtful.length === 0) return undefined;
     const avoided = new Set([...excluded, ...doubtful]);
-    return picker.pick({ nowMs, hashKey, excluded: avoided });
+    return picker.pick({ nowMs, hashKey, inFlight, excluded: avoided });
   }
 
   /** True while a call that has tried `excluded`, and `id`, could still go to another instance. */
@@ -136,6 +136,20 @@ export class Selection {
     return (this.#decision = this.#build(nowMs, current));
   }
 
+  /** Gives candidates never measured an estimate to start with, from what is known of the others. */
+  #seed(candidates: readonly Candidate[], nowMs: number): void {
+    const { load } = this.policy;
+    const unmeasured = candidates.filter(({ state }) => state.measured === 0);
+    if (load?.seed === undefined || unmeasured.length === 0) return;
+    const seedMs = load.seed(
+      candidates.map(({ state }) => state),
+      nowMs,
+    );
+    for (const { state } of unmeasured) {
+      if (state instanceof InstanceState) state.seed(seedMs, nowMs);
+    }
+  }
+
   #build(nowMs: number, previous: Decision | undefined): Decision {
     const { version } = this.set;
     let expiresAtMs = Infinity;
@@ -155,7 +169,10 @@ export class Selection {
     });
     // A state change that leaves the same candidates keeps the picker.
     const same = previous !== undefined && isSameList(previous.candidates, candidates);
-    if (!same) this.#rebuilds++;
+    if (!same) {
+      this.#rebuilds++;
+      this.#seed(candidates, nowMs);
+    }
     const picker = same
       ? previous.picker
       : this.policy.build(candidates, this.env, previous?.picker);

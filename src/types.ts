@@ -118,14 +118,38 @@ export interface InstanceRecord {
   readonly instance: Instance;
   /** Attempts in flight. */
   readonly pending: number;
-  /** Latency estimate in ms at `ewmaAtMs`; 0 until something was measured. */
+  /** When the attempt that has waited longest for its answer began; `undefined` while none waits. */
+  readonly waitingSinceMs: number | undefined;
+  /** Latency estimate in ms at `ewmaAtMs`; until something was measured the load's `seed`, or 0. */
   readonly ewmaMs: number;
   readonly ewmaAtMs: number;
   /** Outcomes seen that count (success, failure, overload). */
   readonly measured: number;
-  /** Share of good outcomes, 0 to 1, averaged over about the last 10. */
+  /** Share of good outcomes, 0 to 1, averaged over about the last 10, as of `ewmaAtMs`. */
   readonly successRatio: number;
+  /** Failures and overloads since the last success. */
+  readonly failuresInARow: number;
+  /** What the instance last said of its own load; `undefined` until it did. */
+  readonly report: ReceivedReport | undefined;
   readonly breaker: BreakerState;
+}
+
+/**
+ * What a server says of its own load, over its last few seconds. The names of ORCA, the load report that Envoy and
+ * gRPC share, are `rps_fractional`, `application_utilization` (or `cpu_utilization`) and `eps`.
+ */
+export interface LoadReport {
+  /** Requests per second it serves, >= 0. */
+  readonly qps: number;
+  /** Part of its capacity in use, >= 0; 1 is full, more is overload. */
+  readonly utilization: number;
+  /** Requests per second it fails, >= 0. Default 0. */
+  readonly errorsPerSecond?: number | undefined;
+}
+
+export interface ReceivedReport extends Required<LoadReport> {
+  /** Clock reading when it came. */
+  readonly atMs: number;
 }
 
 /** An instance with its live record, still eligible. */
@@ -142,6 +166,8 @@ export interface CallContext {
   readonly excluded: ReadonlySet<string>;
   /** Key for consistent hashing, when the caller gave one. */
   readonly hashKey: string | undefined;
+  /** Attempts in flight at all instances of the service together. */
+  readonly inFlight: number;
 }
 
 /** A chooser over a fixed candidate list. Keeps positions, never candidates of another list. */
@@ -163,6 +189,8 @@ export interface Policy {
 export interface Load {
   readonly name: string;
   of(state: InstanceRecord, nowMs: number): number;
+  /** The estimate, in ms, that an instance never measured starts with among these. Default 0. */
+  seed?(peers: readonly InstanceRecord[], nowMs: number): number;
   /** The latency estimate after a measured attempt of `elapsedMs`. Default: Peak EWMA over 10 s. */
   observe?(state: InstanceRecord, elapsedMs: number, outcome: Outcome, nowMs: number): number;
 }

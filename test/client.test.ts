@@ -179,7 +179,7 @@ describe('pick', () => {
     ['overload', 0.9, 10],
     ['ignored', 1, undefined],
   ] as const)('an outcome of %s makes the success ratio %s', async (outcome, ratio, ewmaMs) => {
-    const { client, clock } = await rig(['a']);
+    const { client, clock } = await rig(['a'], { policy: 'peak-ewma' });
     const lease = client.pick();
     await clock.advance(10);
     lease.end(outcome);
@@ -252,7 +252,7 @@ describe('snapshot', () => {
       service: 'orders',
       status: 'listed',
       discovery: { adapter: 'memory', ageMs: 20, holding: false, lastFault: 'gone' },
-      policy: 'peak-ewma',
+      policy: 'adaptive',
       panic: undefined,
       rebuilds: 1,
       inFlight: 1,

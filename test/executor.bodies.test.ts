@@ -25,18 +25,20 @@ describe('hold', () => {
     const { client, clock } = await rig(['a'], { timeoutMs: 100 });
     const body = deferred<Outcome>();
     let signal: AbortSignal | undefined;
-    const call = client.call((context) => {
+    const call = client.call(async (context) => {
       signal = context.signal;
       context.hold(body.promise);
+      await clock.sleep(20);
       return 'headers';
     });
+    await clock.advance(20);
     expect(await call).toBe('headers');
     await clock.advance(5_000);
     expect(row(client, 'a')).toMatchObject({ pending: 1, ewmaMs: undefined });
     expect(signal?.aborted).toBe(false);
     body.resolve('success');
     await settle();
-    expect(row(client, 'a')).toMatchObject({ pending: 0, successRatio: 1, ewmaMs: 5_000 });
+    expect(row(client, 'a')).toMatchObject({ pending: 0, successRatio: 1, ewmaMs: 20 });
     expect(clock.pendingTimers).toBe(0);
     await client.close();
   });

@@ -29,6 +29,7 @@ const scenario = fc.record({
   policy: fc.constantFrom<PolicyName>(
     'random',
     'p2c',
+    'adaptive',
     'peak-ewma',
     'round-robin',
     'weighted-round-robin',

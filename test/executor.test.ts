@@ -164,7 +164,7 @@ describe('retries', () => {
       'random',
       'round-robin',
       'weighted-round-robin',
-      'peak-ewma',
+      'adaptive',
     ] as const) {
       const { client, clock } = await rig(['a*100', 'b', 'c', 'd'], {
         retry: { maxAttempts: 4 },
@@ -212,8 +212,8 @@ describe('retries', () => {
     const call = client.call(fn, IDEMPOTENT);
     await clock.advance(25);
     expect(await call).toBe(second);
-    expect(row(client, 'a').successRatio).toBe(0.9);
-    expect(row(client, 'b').successRatio).toBe(0.9);
+    expect(row(client, 'a').successRatio).toBeCloseTo(0.9, 2);
+    expect(row(client, 'b').successRatio).toBeCloseTo(0.9, 2);
     await client.close();
   });
 
@@ -293,7 +293,10 @@ describe('time limits', () => {
     await clock.advance(26);
     expectCode(signal?.reason, 'ERR_FAIRLEAD_ATTEMPT_TIMEOUT');
     expect(call.value).toBe('ok');
-    expect(row(client, fn.sent[0] ?? '')).toMatchObject({ successRatio: 0.9, ewmaMs: 100 });
+    expect(row(client, fn.sent[0] ?? '')).toMatchObject({
+      successRatio: expect.closeTo(0.9, 2) as number,
+      ewmaMs: 100,
+    });
     await client.close();
   });
 
@@ -400,7 +403,7 @@ describe('time limits', () => {
     const call = watched(client.call(fn, IDEMPOTENT));
     await clock.advance(150);
     expectCode(call.error, 'ERR_FAIRLEAD_DEADLINE_EXCEEDED');
-    expect(row(client, fn.sent[0] ?? '').successRatio).toBe(0.9);
+    expect(row(client, fn.sent[0] ?? '').successRatio).toBeCloseTo(0.9, 2);
     expect(row(client, fn.sent[1] ?? '').successRatio).toBe(1);
     await client.close();
   });
@@ -415,7 +418,7 @@ describe('time limits', () => {
     await clock.advance(900);
     expectCode(call.error, 'ERR_FAIRLEAD_DEADLINE_EXCEEDED');
     expect(fn.sent).toHaveLength(3);
-    for (const id of ['a', 'b', 'c']) expect(row(client, id).successRatio, id).toBe(0.9);
+    for (const id of ['a', 'b', 'c']) expect(row(client, id).successRatio, id).toBeCloseTo(0.9, 1);
     await client.close();
   });
 
@@ -948,7 +951,8 @@ describe('events of a call', () => {
 
 describe('a breaker', () => {
   it('keeps calls away from a dead instance, then lets one probe it', async () => {
-    const { client, clock } = await rig(['a', 'b', 'c']);
+    // The default policy would avoid it by itself, and the breaker see too little of it to open.
+    const { client, clock } = await rig(['a', 'b', 'c'], { policy: 'round-robin' });
     let dead = true;
     const sent: string[] = [];
     const fn = ({ instance }: AttemptContext): string => {

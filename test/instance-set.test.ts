@@ -149,7 +149,9 @@ describe('learned state', () => {
     await clock.advance(599_999);
     source.set(specs('a', 'b', 'c'));
     await settle();
-    expect(row(client, 'a')).toEqual(before);
+    // All of it, but that its success ratio has had the time to recover.
+    expect(before.successRatio).toBe(0.9);
+    expect(row(client, 'a')).toEqual({ ...before, successRatio: 1 });
     await client.close();
   });
 

@@ -16,7 +16,7 @@ describe('defaults', () => {
   it('are those of the documentation', () => {
     expect(resolveOptions(GOOD)).toMatchObject({
       service: 'orders',
-      policy: 'peak-ewma',
+      policy: 'adaptive',
       maxAttempts: 2,
       timeoutMs: 10_000,
       attemptTimeoutMs: undefined,

@@ -2,18 +2,24 @@ import { InvalidOptionError } from '../errors.js';
 import type { PolicyName } from '../options.js';
 import type { Policy } from '../types.js';
 import { checkFunction, checkString, isObject } from '../validate.js';
+import { adaptive } from './adaptive.js';
+import { bestOf } from './best-of.js';
 import { p2c } from './p2c.js';
 import { peakEwma } from './peak-ewma.js';
 import { random } from './random.js';
 import { roundRobin } from './round-robin.js';
+import { serverWeighted } from './server-weighted.js';
 import { weightedRoundRobin } from './weighted-round-robin.js';
 
 const BY_NAME: Readonly<Record<PolicyName, () => Policy>> = {
+  adaptive,
+  'peak-ewma': () => ({ ...p2c({ load: peakEwma() }), name: 'peak-ewma' }),
+  p2c,
+  'least-request': bestOf,
   'round-robin': roundRobin,
   'weighted-round-robin': weightedRoundRobin,
+  'server-weighted': serverWeighted,
   random,
-  p2c,
-  'peak-ewma': () => ({ ...p2c({ load: peakEwma() }), name: 'peak-ewma' }),
 };
 
 /** The policy that the option `policy` means: a built-in by name, or one of the user's. */

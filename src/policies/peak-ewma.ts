@@ -17,7 +17,7 @@ const UNKNOWN_COST_MS = 1e6;
  *
  * Source: Finagle, `PeakEwma.scala`.
  */
-export function peakEwma(options: PeakEwmaOptions = {}): Required<Load> {
+export function peakEwma(options: PeakEwmaOptions = {}): Load & Required<Pick<Load, 'observe'>> {
   checkKeys('peakEwma', options, ['tauMs']);
   const tauMs = checkMs('peakEwma.tauMs', options.tauMs ?? 10_000);
   return {

@@ -19,7 +19,10 @@ export function candidate(
     ewmaMs: 0,
     ewmaAtMs: 0,
     measured: 0,
+    waitingSinceMs: undefined,
     successRatio: 1,
+    failuresInARow: 0,
+    report: undefined,
     breaker: { kind: 'closed' },
     ...record,
   } as const;
@@ -32,7 +35,7 @@ export function weighted(...weights: number[]): TestCandidate[] {
 }
 
 export function context(excluded: readonly string[] = [], nowMs = 0): CallContext {
-  return { nowMs, excluded: new Set(excluded), hashKey: undefined };
+  return { nowMs, excluded: new Set(excluded), hashKey: undefined, inFlight: 0 };
 }
 
 /** Ids of the next `n` picks. */

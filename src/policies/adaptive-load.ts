@@ -1,0 +1,63 @@
+import type { Learner } from '../instance-state.js';
+import { successRatioAt } from '../success-ratio.js';
+import type { InstanceRecord, Load } from '../types.js';
+import { checkKeys, checkMs } from '../validate.js';
+
+export interface AdaptiveLoadOptions {
+  /** Time constant with which the latency estimate comes down, in ms. Default 3,000. */
+  readonly tauMs?: number | undefined;
+}
+
+/** What an instance is taken to need when nothing is known of it nor of any other. */
+const SEED_MS = 30;
+/** However long it was idle, an instance costs something, so that its calls in flight still count. */
+const LEAST_MS = 0.001;
+/** A success ratio below this counts as this: nobody is shut out for good. */
+const LEAST_RATIO = 0.02;
+
+/**
+ * Latency times queue over capacity and success: `latency * (pending + 1) / (weight * max(sr, 0.02)^2)`. It does not
+ * fall for an instance that fails fast, hangs, or is new:
+ *
+ * - A success moves the latency by Peak EWMA's rule (see `peakEwma`), here with `tauMs` 3 s.
+ * - A failure or overload never lowers it, `max(estimate, elapsed)`, and lowers the success ratio `sr`, which averages
+ *   over about 10 outcomes, falls faster with failures in a row, and returns to 1 within some 10 s.
+ * - While an attempt waits for its answer the latency is at least the time it has waited: what Peak EWMA would learn
+ *   were it answered now. So a hang shows at once. The estimate decays only while nothing is waited for: an instance
+ *   that was slow is tried again with one call, not with a burst.
+ * - One never measured starts with the largest latency known of its peers (30 ms if none), and its calls in flight
+ *   count squared, so that a newcomer among warm ones is tried with few.
+ *
+ * Sources: Finagle `PeakEwma.scala`; go-kratos `selector/node/ewma` (success ratio, waiting attempts); the rest ours.
+ *
+ * @throws {InvalidOptionError} for a `tauMs` out of range.
+ */
+export function adaptiveLoad(options: AdaptiveLoadOptions = {}): Learner & Required<Load> {
+  checkKeys('adaptiveLoad', options, ['tauMs']);
+  const tauMs = checkMs('adaptiveLoad.tauMs', options.tauMs ?? 3_000);
+  const decay = (state: InstanceRecord, nowMs: number): number =>
+    Math.exp(-Math.max(0, nowMs - state.ewmaAtMs) / tauMs);
+  const latency = (state: InstanceRecord, nowMs: number): number =>
+    state.waitingSinceMs === undefined
+      ? Math.max(state.ewmaMs * decay(state, nowMs), LEAST_MS)
+      : Math.max(state.ewmaMs, nowMs - state.waitingSinceMs, LEAST_MS);
+  return {
+    name: 'adaptive',
+    of(state, nowMs) {
+      const ratio = Math.max(successRatioAt(state, nowMs), LEAST_RATIO);
+      const queue = state.measured === 0 ? (state.pending + 1) ** 2 : state.pending + 1;
+      return (latency(state, nowMs) * queue) / (state.instance.weight * ratio * ratio);
+    },
+    seed(peers, nowMs) {
+      const known = peers.filter(({ measured }) => measured > 0);
+      return known.reduce((most, peer) => Math.max(most, latency(peer, nowMs)), 0) || SEED_MS;
+    },
+    observe(state, elapsedMs, outcome, nowMs) {
+      if (elapsedMs >= state.ewmaMs) return elapsedMs;
+      if (outcome !== 'success') return state.ewmaMs;
+      if (state.measured === 0) return elapsedMs; // a seed is no measurement
+      const w = decay(state, nowMs);
+      return state.ewmaMs * w + elapsedMs * (1 - w);
+    },
+  };
+}

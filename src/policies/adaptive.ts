@@ -1,0 +1,26 @@
+import type { Policy } from '../types.js';
+import { checkKeys } from '../validate.js';
+import { adaptiveLoad } from './adaptive-load.js';
+import { leastLoaded } from './best-of.js';
+
+export interface AdaptiveOptions {
+  /** Time constant with which the latency estimate comes down, in ms. Default 3,000. */
+  readonly tauMs?: number | undefined;
+}
+
+/** Up to so many candidates all are compared. A full scan of more, by many clients at a low rate each, herds. */
+const SCANNED = 8;
+/** Above, the best of so many drawn is taken. */
+const DRAWN = 3;
+
+/**
+ * The default policy: the least {@link adaptiveLoad} of all candidates while they are 8 or fewer, else of 3 drawn by
+ * weight. It takes calls away from what is slow, hangs, or fails fast, before any breaker opens, and tries it again a
+ * few times a minute.
+ *
+ * @throws {InvalidOptionError} for a `tauMs` out of range.
+ */
+export function adaptive(options: AdaptiveOptions = {}): Policy {
+  checkKeys('adaptive', options, ['tauMs']);
+  return leastLoaded('adaptive', adaptiveLoad(options), (n) => (n <= SCANNED ? n : DRAWN));
+}
