@@ -1,0 +1,144 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { adaptiveLoad } from '../../src/policies/adaptive-load.js';
+import { ManualClock } from '../../src/testing/manual-clock.js';
+import type { InstanceRecord, Outcome } from '../../src/types.js';
+import { candidate } from '../support/candidates.js';
+import { expectInvalidOption } from '../support/errors.js';
+import { thrownBy } from '../support/promises.js';
+import { state as realState } from '../support/states.js';
+
+const load = adaptiveLoad();
+
+function record(given: Partial<InstanceRecord> = {}, weight = 1): InstanceRecord {
+  return candidate('a', weight, { ewmaMs: 100, measured: 1, ...given }).state;
+}
+
+describe('the load', () => {
+  it('is latency * (pending + 1) / weight', () => {
+    expect(load.of(record(), 0)).toBe(100);
+    expect(load.of(record({ pending: 3 }), 0)).toBe(400);
+    expect(load.of(record({ pending: 3 }, 4), 0)).toBe(100);
+  });
+
+  it('is divided by the square of the success ratio, at least 0.02', () => {
+    expect(load.of(record({ successRatio: 0.5 }), 0)).toBeCloseTo(400);
+    expect(load.of(record({ successRatio: 0.02 }), 0)).toBeCloseTo(250_000);
+    expect(load.of(record({ successRatio: 0.001 }), 0)).toBeCloseTo(250_000);
+  });
+
+  it('sees the success ratio return to 1 with a time constant of 10 s', () => {
+    // Waiting, so that the latency does not decay at the same time.
+    const failing = record({ successRatio: 0.2, waitingSinceMs: 9_990 });
+    expect(load.of(failing, 10_000)).toBeCloseTo(100 / (1 - 0.8 / Math.E) ** 2);
+  });
+
+  it('decays with tau while nothing is waited for', () => {
+    expect(load.of(record(), 3_000)).toBeCloseTo(100 / Math.E);
+    expect(adaptiveLoad({ tauMs: 500 }).of(record(), 500)).toBeCloseTo(100 / Math.E);
+  });
+
+  it('does not decay while an answer is waited for, so that one call tries it and not a burst', () => {
+    expect(load.of(record({ pending: 1, waitingSinceMs: 2_999 }), 3_000)).toBe(200);
+  });
+
+  it('is at least the time the oldest attempt has waited', () => {
+    expect(load.of(record({ pending: 1, waitingSinceMs: 0 }), 99)).toBe(200);
+    expect(load.of(record({ pending: 1, waitingSinceMs: 0 }), 700)).toBe(1_400);
+  });
+
+  it('tells idle instances apart by their calls in flight, however long they were idle', () => {
+    const idle = record();
+    const used = record({ pending: 1 });
+    expect(load.of(idle, 1e9)).toBeGreaterThan(0);
+    expect(load.of(used, 1e9)).toBe(2 * load.of(idle, 1e9));
+  });
+
+  it('counts the calls in flight squared where nothing was measured yet', () => {
+    const seeded = { measured: 0, ewmaMs: 30, pending: 2, waitingSinceMs: 0 };
+    expect(load.of(record(seeded), 0)).toBe(270);
+    expect(load.of(record({ ...seeded, measured: 1 }), 0)).toBe(90);
+  });
+});
+
+describe('the estimate', () => {
+  const after = (
+    elapsedMs: number,
+    outcome: Outcome,
+    given: Partial<InstanceRecord> = {},
+    nowMs = 1_000,
+  ): number => load.observe(record(given), elapsedMs, outcome, nowMs);
+
+  it('jumps up to a slower answer', () => {
+    expect(after(500, 'success')).toBe(500);
+  });
+
+  it('comes down to a faster one with tau', () => {
+    const w = Math.exp(-1 / 3);
+    expect(after(10, 'success')).toBeCloseTo(100 * w + 10 * (1 - w));
+  });
+
+  it.each(['failure', 'overload'] as const)('is never lowered by a %s', (outcome) => {
+    expect(after(1, outcome)).toBe(100);
+    expect(after(1, outcome, {}, 1e9)).toBe(100);
+    expect(after(700, outcome)).toBe(700);
+  });
+
+  it('takes the first success for what it is: a seed is no measurement', () => {
+    expect(after(5, 'success', { measured: 0, ewmaMs: 30 })).toBe(5);
+    expect(after(5, 'failure', { measured: 0, ewmaMs: 30 })).toBe(30);
+  });
+});
+
+describe('the seed', () => {
+  it('is 30 ms where nothing is known', () => {
+    expect(load.seed([], 0)).toBe(30);
+    expect(load.seed([record({ measured: 0, ewmaMs: 999 })], 0)).toBe(30);
+  });
+
+  it('is the largest latency known among the peers, as it stands', () => {
+    const peers = [
+      record({ ewmaMs: 40, ewmaAtMs: 3_000 }),
+      record({ ewmaMs: 80, ewmaAtMs: 0 }), // idle since: 29 by now
+      record({ measured: 0, ewmaMs: 500 }),
+    ];
+    expect(load.seed(peers, 3_000)).toBe(40);
+  });
+});
+
+describe('with the real record', () => {
+  it('is finite and above 0 after any sequence of outcomes and pauses', () => {
+    const step = fc.record({
+      pauseMs: fc.integer({ min: 0, max: 100_000 }),
+      takesMs: fc.integer({ min: 0, max: 20_000 }),
+      outcome: fc.constantFrom<Outcome>('success', 'failure', 'overload', 'ignored'),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        let nowMs = 0;
+        const clock = Object.assign(new ManualClock(), { now: () => nowMs });
+        const state = realState('a', { clock });
+        for (const { pauseMs, takesMs, outcome } of steps) {
+          nowMs += pauseMs;
+          const lease = state.begin(nowMs);
+          nowMs += takesMs;
+          lease.end(outcome);
+          const cost = load.of(state, nowMs);
+          expect(cost).toBeGreaterThan(0);
+          expect(cost).toBeLessThan(Infinity);
+          expect(state.successRatio).toBeGreaterThanOrEqual(0);
+          expect(state.successRatio).toBeLessThanOrEqual(1);
+        }
+      }),
+      { seed: 3, numRuns: 200 },
+    );
+  });
+});
+
+it('names a tau out of range', () => {
+  expectInvalidOption(
+    thrownBy(() => adaptiveLoad({ tauMs: 0 })),
+    'adaptiveLoad.tauMs',
+    0,
+  );
+});
