@@ -27,7 +27,7 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
   /** Time for one attempt, in ms. Default: as for the client. */
   readonly attemptTimeoutMs?: number | undefined;
-  /** Handed to the policy, for one of your own that hashes; the built-in ones do not heed it yet. */
+  /** Calls with the same key go to the same instance, where the policy hashes. Other policies do not heed it. */
   readonly hashKey?: string | undefined;
   /** Judges this call's attempts before the client's `classify` does. */
   readonly classify?: Classify | undefined;
@@ -40,7 +40,7 @@ export interface CallOptions {
 
 /** Options of `pick`. */
 export interface PickOptions {
-  /** Handed to the policy, as in a call. */
+  /** As in a call. */
   readonly hashKey?: string | undefined;
   /** Ids of instances not wanted. */
   readonly excluded?: Iterable<string> | undefined;

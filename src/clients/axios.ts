@@ -1,6 +1,6 @@
 /** `fairlead/axios`: an axios instance whose URLs name services. */
-import { finished, Readable } from 'node:stream';
 import {
+  Axios,
   AxiosError,
   AxiosHeaders,
   type AxiosInstance,
@@ -13,7 +13,7 @@ import {
 import type { AttemptContext } from '../attempt.js';
 import { InvalidOptionError, isFairleadError, tellAttempts } from '../errors.js';
 import type { CallOptions } from '../call-options.js';
-import type { Outcome, Settled } from '../types.js';
+import type { Settled } from '../types.js';
 import { checkKeys } from '../validate.js';
 import {
   afterRedirect,
@@ -21,13 +21,26 @@ import {
   type RedirectOptions,
   stayOnInstance,
 } from './axios-redirect.js';
-import { checkTarget, clientFor, IDEMPOTENT_METHODS, onInstance, type Target } from './route.js';
+import { hashRequest, isIdempotent, isReplayable, readUrl } from './axios-request.js';
+import { callerSignal } from './caller-signal.js';
+import { type HashKey, hashKeyReader, type HashKeyReader, type HashRequest } from './hash-key.js';
+import { reportLoad } from './load-report.js';
+import { isStream, streamOutcome } from './response-stream.js';
+import { checkTarget, clientFor, onInstance, type Target } from './route.js';
 
 /** Per-request options, as `fairlead` in an axios request config. */
 export type FairleadRequestOptions = Pick<
   CallOptions,
   'idempotent' | 'hashKey' | 'timeoutMs' | 'attemptTimeoutMs'
 >;
+
+export type { HashKey, HashRequest };
+
+/** Options of {@link wrapAxios}. */
+export interface WrapAxiosOptions {
+  /** What requests are hashed by, where they bring no `fairlead.hashKey` of their own. Default: nothing. */
+  readonly hashKey?: HashKey | undefined;
+}
 
 declare module 'axios' {
   // The type parameter must be repeated as axios declares it.
@@ -50,24 +63,44 @@ type Adapter = (config: Config) => Promise<AxiosResponse>;
  * axios's `timeout` bounds the whole call, all attempts included. Idempotent methods, and requests with an
  * `Idempotency-Key` header, are retried; others only when provably unsent. A stream body is never sent twice.
  *
- * @throws {InvalidOptionError} when `target` is neither a client nor a pool.
+ * For a policy that hashes, `hashKey` says what by: {@link HashKey}. The key is made once per call, `params` included
+ * in its URL; a request's own `fairlead.hashKey` comes first. What a response says of the instance's load in an
+ * `endpoint-load-metrics` header is kept for a policy that weighs by it, whatever the status.
+ *
+ * @throws {InvalidOptionError} when `target` is neither a client nor a pool, and naming the option out of range.
  */
-export function wrapAxios<T extends AxiosInstance>(axios: T, target: Target): T {
+export function wrapAxios<T extends AxiosInstance>(
+  axios: T,
+  target: Target,
+  options: WrapAxiosOptions = {},
+): T {
   if (typeof axios !== 'function' || typeof axios.defaults !== 'object') {
     throw new InvalidOptionError('axios', 'an axios instance', axios);
   }
   checkTarget(target);
+  checkKeys('wrapAxios', options, ['hashKey']);
+  const { hashKey } = options;
+  const wrapping: Wrapping = {
+    target,
+    readHashKey: hashKey === undefined ? undefined : hashKeyReader('wrapAxios.hashKey', hashKey),
+  };
   const original = axios.defaults.adapter;
   axios.defaults.adapter = (config) => {
     const send: Adapter = getAdapter(original, config);
     const url = readUrl(config);
-    return url === undefined ? send(config) : dispatch(target, url, config, send);
+    return url === undefined ? send(config) : dispatch(wrapping, url, config, send);
   };
   return axios;
 }
 
+/** What an instance was wrapped with. */
+interface Wrapping {
+  readonly target: Target;
+  readonly readHashKey: HashKeyReader | undefined;
+}
+
 async function dispatch(
-  target: Target,
+  { target, readHashKey }: Wrapping,
   url: URL,
   config: Config,
   send: Adapter,
@@ -80,7 +113,12 @@ async function dispatch(
     const redirect: Redirect = { followed: false, left: false };
     const response = await client.call(
       (attempt) => attemptOn(attempt, { url, config, send, redirect }),
-      { ...callOptions(config), signal: cancel.signal, discard, classify: afterRedirect(redirect) },
+      {
+        ...callOptions(url, config, readHashKey),
+        signal: cancel.signal,
+        discard,
+        classify: afterRedirect(redirect),
+      },
     );
     response.config = config;
     // The call is over at the headers of a stream; the caller can still cancel what follows.
@@ -93,16 +131,29 @@ async function dispatch(
   }
 }
 
-function callOptions(config: Config): CallOptions {
+function callOptions(
+  url: URL,
+  config: Config,
+  readHashKey: HashKeyReader | undefined,
+): CallOptions {
   const { timeout = 0, fairlead = {} } = config;
   checkKeys('fairlead', fairlead, ['idempotent', 'hashKey', 'timeoutMs', 'attemptTimeoutMs']);
   return {
-    hashKey: fairlead.hashKey,
+    hashKey: fairlead.hashKey ?? readHashKey?.(hashRequest(fullUrl(url, config), config)),
     idempotent: fairlead.idempotent ?? isIdempotent(config),
     replayable: isReplayable(config.data),
     timeoutMs: fairlead.timeoutMs ?? (timeout > 0 ? timeout : undefined),
     attemptTimeoutMs: fairlead.attemptTimeoutMs,
   };
+}
+
+/** Knows how axios writes `params`, and has no defaults of its own to add. */
+const plain = new Axios({});
+
+/** The URL with the `params` that axios adds when it sends. */
+function fullUrl(url: URL, { params, paramsSerializer }: Config): URL {
+  const query = { params: params as unknown, ...(paramsSerializer && { paramsSerializer }) };
+  return new URL(plain.getUri({ url: url.href, ...query }));
 }
 
 interface Sending {
@@ -142,77 +193,32 @@ async function attemptOn(
   };
   delete sent.baseURL; // in the URL already
   delete sent.cancelToken; // in the signal already
-  const response = await send(sent);
+  const response = await answerTo(sent, send, (headers) => {
+    // Where a redirect led elsewhere, it is another server that speaks of its load.
+    if (!redirect.left) reportLoad(attempt, headers);
+  });
   if (isStream(response.data)) attempt.hold(streamOutcome(response.data));
   return response;
 }
 
-/** axios's own rule for joining `baseURL` and `url`; `undefined` for what axios itself must judge. */
-function readUrl({ baseURL, url = '', allowAbsoluteUrls }: Config): URL | undefined {
-  const isAbsolute = /^([a-z][a-z\d+\-.]*:)?\/\//i.test(url);
-  const full =
-    baseURL !== undefined && baseURL !== '' && (!isAbsolute || allowAbsoluteUrls === false)
-      ? url === ''
-        ? baseURL
-        : `${baseURL.replace(/\/?\/$/, '')}/${url.replace(/^\/+/, '')}`
-      : url;
-  return URL.canParse(full) ? new URL(full) : undefined;
-}
-
-function isIdempotent({ method = 'get', headers }: Config): boolean {
-  return IDEMPOTENT_METHODS.has(method.toUpperCase()) || headers.has('Idempotency-Key');
-}
-
-/** A body that is read while it is sent is used up by the first attempt. `data` has been through transformRequest. */
-function isReplayable(data: unknown): boolean {
-  if (typeof data !== 'object' || data === null) return true;
-  const isStream = 'pipe' in data || 'getReader' in data;
-  return !isStream;
-}
-
-/** One signal for both of axios's ways to cancel. */
-function callerSignal({ signal, cancelToken }: Config): {
-  readonly signal: AbortSignal | undefined;
-  readonly release: () => void;
-} {
-  const own = signal as AbortSignal | undefined;
-  if (cancelToken === undefined) return { signal: own, release: () => undefined };
-  const controller = new AbortController();
-  const onAbort = (): void => {
-    controller.abort(own?.reason);
+/** Sends, and lets the headers of the answer be heard: with a status that axios rejects, too. */
+async function answerTo(
+  config: Config,
+  send: Adapter,
+  hear: (headers: AxiosHeaders) => void,
+): Promise<AxiosResponse> {
+  // As axios does later on: an adapter of the application's own may give a plain object.
+  const hearFrom = ({ headers }: AxiosResponse): void => {
+    hear(AxiosHeaders.from(headers as AxiosHeaders));
   };
-  // Not in axios's types, but how its own adapters listen: `promise.then` could never be taken back.
-  const token = cancelToken as unknown as {
-    subscribe(listener: (reason: unknown) => void): void;
-    unsubscribe(listener: (reason: unknown) => void): void;
-  };
-  const onCancel = (reason: unknown): void => {
-    controller.abort(reason);
-  };
-  token.subscribe(onCancel);
-  if (own?.aborted === true) onAbort();
-  own?.addEventListener('abort', onAbort, { once: true });
-  return {
-    signal: controller.signal,
-    release: () => {
-      token.unsubscribe(onCancel);
-      own?.removeEventListener('abort', onAbort);
-    },
-  };
-}
-
-function isStream(data: unknown): data is Readable {
-  return data instanceof Readable;
-}
-
-function streamOutcome(stream: Readable): Promise<Outcome> {
-  return new Promise((resolve) => {
-    finished(stream, (error) => {
-      if (error === undefined || error === null) resolve('success');
-      // The reader went away: no fault of the instance. A cut from the other side comes as another error.
-      else resolve(error.code === 'ERR_STREAM_PREMATURE_CLOSE' ? 'ignored' : 'failure');
-    });
-  });
+  try {
+    const response = await send(config);
+    hearFrom(response);
+    return response;
+  } catch (error) {
+    if (isAxiosError(error) && error.response !== undefined) hearFrom(error.response);
+    throw error;
+  }
 }
 
 /** Frees a streamed body that nobody will read. */
@@ -220,7 +226,7 @@ function discard(settled: Settled): void {
   const response = settled.ok
     ? (settled.value as AxiosResponse)
     : (settled.error as AxiosError | undefined)?.response;
-  if (response?.data instanceof Readable) response.data.destroy();
+  if (isStream(response?.data)) response.data.destroy();
 }
 
 /** The error as axios users know it: an AxiosError with the request's own config. */

@@ -2,12 +2,19 @@
 import type { CallOptions } from '../call-options.js';
 import { type FairleadError, isFairleadError, tellAttempts } from '../errors.js';
 import { checkFunction, checkKeys } from '../validate.js';
+import { type HashKey, hashKeyReader, type HashRequest } from './hash-key.js';
+import { reportLoad } from './load-report.js';
 import { type Fetch, type FetchInit, type FetchInput, followRedirect } from './redirect.js';
 import { checkTarget, clientFor, IDEMPOTENT_METHODS, onInstance, type Target } from './route.js';
 
+export type { HashKey, HashRequest };
+
+/** Options of {@link wrapFetch}. */
 export interface WrapFetchOptions {
   /** The fetch that sends. Default: the global one, looked up at each call. */
   readonly fetch?: Fetch | undefined;
+  /** What requests are hashed by. Default: nothing. */
+  readonly hashKey?: HashKey | undefined;
 }
 
 /**
@@ -20,12 +27,19 @@ export interface WrapFetchOptions {
  * `cause` tells why, or with the reason of the caller's signal. The client's time limits apply until the reply's
  * headers. A redirect of a request that may not be repeated is followed as a call of its own.
  *
- * @throws {InvalidOptionError} when `target` is neither a client nor a pool.
+ * For a policy that hashes, `hashKey` says what by: {@link HashKey}. The key is made once per call, and anew for a
+ * redirect that is one. What a response says of the instance's load in an `endpoint-load-metrics` header is kept for
+ * a policy that weighs by it, whatever the status.
+ *
+ * @throws {InvalidOptionError} when `target` is neither a client nor a pool, and naming the option out of range.
  */
 export function wrapFetch(target: Target, options: WrapFetchOptions = {}): Fetch {
   checkTarget(target);
-  checkKeys('wrapFetch', options, ['fetch']);
+  checkKeys('wrapFetch', options, ['fetch', 'hashKey']);
+  const { hashKey } = options;
   if (options.fetch !== undefined) checkFunction('wrapFetch.fetch', options.fetch);
+  const readHashKey =
+    hashKey === undefined ? undefined : hashKeyReader('wrapFetch.hashKey', hashKey);
   const wrapped: Fetch = async (input, given) => {
     const init = given ?? {}; // fetch takes null, too
     const send = options.fetch ?? globalThis.fetch;
@@ -39,14 +53,23 @@ export function wrapFetch(target: Target, options: WrapFetchOptions = {}): Fetch
       // A redirect tells that the request was received. Were fetch to follow it unseen, a connection refused on
       // the way there would look like a request that was never sent.
       const redirect = mode === 'follow' && !idempotent ? 'manual' : mode;
-      const call: CallOptions = { idempotent, replayable: isReplayable(input, init), signal };
-      const response = await client.call((attempt) => {
+      const call: CallOptions = {
+        idempotent,
+        replayable: isReplayable(input, init),
+        hashKey: readHashKey?.(hashRequest(url, input, init)),
+        signal,
+      };
+      const response = await client.call(async (attempt) => {
         const there = onInstance(url, attempt.instance);
         // The call is over at the headers; the caller's signal must reach the body, too.
         const both =
           signal === undefined ? attempt.signal : AbortSignal.any([attempt.signal, signal]);
         const request = input instanceof Request ? new Request(there, input) : there;
-        return send(request, { ...init, redirect, signal: both });
+        const reply = await send(request, { ...init, redirect, signal: both });
+        // Where a redirect led elsewhere, it is another server that speaks of its load.
+        const isFromInstance = !reply.redirected || reply.url.startsWith(`${there.origin}/`);
+        if (isFromInstance) reportLoad(attempt, reply.headers);
+        return reply;
       }, call);
       return redirect === mode
         ? response
@@ -64,12 +87,28 @@ function readUrl(input: FetchInput): URL | undefined {
   return URL.canParse(text) ? new URL(text) : undefined;
 }
 
+function methodOf(input: FetchInput, init: FetchInit): string {
+  return (init.method ?? (input instanceof Request ? input.method : 'GET')).toUpperCase();
+}
+
+/** Those of `init` replace those of a `Request`, all of them. */
+function headersOf(input: FetchInput, init: FetchInit): Headers {
+  const isRequests = init.headers === undefined && input instanceof Request;
+  return isRequests ? input.headers : new Headers(init.headers);
+}
+
 function isIdempotent(input: FetchInput, init: FetchInit): boolean {
-  const request = input instanceof Request ? input : undefined;
-  const method = init.method ?? request?.method ?? 'GET';
-  if (IDEMPOTENT_METHODS.has(method.toUpperCase())) return true;
-  const headers = init.headers === undefined ? request?.headers : new Headers(init.headers);
-  return headers?.has('idempotency-key') === true;
+  if (IDEMPOTENT_METHODS.has(methodOf(input, init))) return true;
+  return headersOf(input, init).has('idempotency-key');
+}
+
+function hashRequest(url: URL, input: FetchInput, init: FetchInit): HashRequest {
+  const headers = headersOf(input, init);
+  return {
+    method: methodOf(input, init),
+    url: new URL(url),
+    header: (name) => headers.get(name) ?? undefined,
+  };
 }
 
 /** A body that is read while it is sent is used up by the first attempt. */

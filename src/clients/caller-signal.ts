@@ -1,0 +1,38 @@
+/** What a request config of axios can be cancelled by. */
+export interface Cancellable {
+  readonly signal?: unknown;
+  readonly cancelToken?: unknown;
+}
+
+/** Not in axios's types, but how its own adapters listen: `promise.then` could never be taken back. */
+interface CancelToken {
+  subscribe(listener: (reason: unknown) => void): void;
+  unsubscribe(listener: (reason: unknown) => void): void;
+}
+
+/** One signal for both of axios's ways to cancel. */
+export function callerSignal({ signal, cancelToken }: Cancellable): {
+  readonly signal: AbortSignal | undefined;
+  readonly release: () => void;
+} {
+  const own = signal as AbortSignal | undefined;
+  if (cancelToken === undefined) return { signal: own, release: () => undefined };
+  const controller = new AbortController();
+  const onAbort = (): void => {
+    controller.abort(own?.reason);
+  };
+  const token = cancelToken as CancelToken;
+  const onCancel = (reason: unknown): void => {
+    controller.abort(reason);
+  };
+  token.subscribe(onCancel);
+  if (own?.aborted === true) onAbort();
+  own?.addEventListener('abort', onAbort, { once: true });
+  return {
+    signal: controller.signal,
+    release: () => {
+      token.unsubscribe(onCancel);
+      own?.removeEventListener('abort', onAbort);
+    },
+  };
+}
