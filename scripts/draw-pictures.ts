@@ -1,0 +1,10 @@
+/** Draws the pictures of docs/policies.md from simulated runs: `npm run pictures`. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { drawTrafficShares } from './pictures/traffic-share.js';
+
+const folder = new URL('../docs/pictures/', import.meta.url);
+await mkdir(folder, { recursive: true });
+for (const [name, svg] of await drawTrafficShares()) {
+  await writeFile(new URL(name, folder), svg);
+  console.log(`docs/pictures/${name}`);
+}

@@ -1,0 +1,116 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { bestOf } from '../../src/policies/best-of.js';
+import { ManualClock } from '../../src/testing/manual-clock.js';
+import { seededRng } from '../../src/testing/seeded-rng.js';
+import type { Candidate, Load, Picker } from '../../src/types.js';
+import { candidate, context, countById, picks, weighted } from '../support/candidates.js';
+import { expectInvalidOption } from '../support/errors.js';
+import { thrownBy } from '../support/promises.js';
+import { chiSquare, chiSquareLimit, shareTolerance } from '../support/statistics.js';
+
+function build(list: readonly Candidate[], choices: number, seed = 1): Picker {
+  return bestOf({ choices }).build(list, { clock: new ManualClock(), rng: seededRng(seed) });
+}
+
+/** `busy` candidates with a call in flight, then `idle` ones without. */
+function mixed(busy: number, idle: number): Candidate[] {
+  return Array.from({ length: busy + idle }, (_, i) =>
+    candidate(i < busy ? `busy${String(i)}` : `idle${String(i)}`, 1, { pending: i < busy ? 1 : 0 }),
+  );
+}
+
+function shareOfBusy(picker: Picker, draws: number): number {
+  return picks(picker, draws).filter((id) => id.startsWith('busy')).length / draws;
+}
+
+it.each([
+  [2, 4, 2],
+  [3, 10, 5],
+  [4, 10, 6],
+])('best of %s: with the %s of them and %s busy, C(k, d) / C(n, d) go to a busy one', (d, n, k) => {
+  const choose = (from: number): number =>
+    Array.from({ length: d }, (_, i) => (from - i) / (i + 1)).reduce((a, b) => a * b, 1);
+  const expected = choose(k) / choose(n);
+  const draws = 40_000;
+  const share = shareOfBusy(build(mixed(k, n - k), d), draws);
+  // Only the last two drawn are kept from coming again: of four draws one may repeat the first, once in n.
+  const repeats = d > 3 ? expected / (n - 2) : 0;
+  expect(Math.abs(share - expected)).toBeLessThan(shareTolerance(expected, draws) + repeats);
+});
+
+describe('as many choices as candidates', () => {
+  it('the least loaded is always found', () => {
+    expect(shareOfBusy(build(mixed(7, 1), 8), 2_000)).toBe(0);
+    expect(shareOfBusy(build(mixed(7, 1), 99), 2_000)).toBe(0);
+  });
+
+  it.each([[[1, 1, 1]], [[3, 1]], [[1, 2, 3, 4, 5]]])(
+    'ties of weights %j go by weight',
+    (weights) => {
+      const list = weighted(...weights);
+      const counts = countById(picks(build(list, 8, 7), 20_000));
+      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      expect(
+        chiSquare(
+          list.map(({ instance }) => counts[instance.id] ?? 0),
+          weights.map((weight) => weight / total),
+        ),
+      ).toBeLessThan(chiSquareLimit(weights.length - 1));
+    },
+  );
+
+  it('ties among some go by weight, whatever comes before them in the list', () => {
+    const list = [candidate('busy', 5, { pending: 50 }), candidate('a', 1), candidate('b', 3)];
+    const draws = 20_000;
+    const counts = countById(picks(build(list, 3, 9), draws));
+    expect(counts['busy']).toBeUndefined();
+    const share = (counts['b'] ?? 0) / draws;
+    expect(Math.abs(share - 0.75)).toBeLessThan(shareTolerance(0.75, draws));
+  });
+
+  it('a load that is no number still leaves a pick', () => {
+    const load: Load = { name: 'broken', of: () => NaN };
+    const picker = bestOf({ choices: 3, load }).build(weighted(1, 1), {
+      clock: new ManualClock(),
+      rng: seededRng(1),
+    });
+    expect(picker.pick(context())).toBeDefined();
+  });
+});
+
+it('never picks an excluded candidate nor misses one that is left', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.nat(5), { minLength: 1, maxLength: 12 }),
+      fc.array(fc.nat(11)),
+      fc.integer({ min: 2, max: 14 }),
+      (pending, exclude, choices) => {
+        const list = pending.map((n, i) => candidate(`c${String(i)}`, 1 + (i % 3), { pending: n }));
+        const excluded = exclude.map((i) => `c${String(i)}`);
+        const left = list.map(({ instance }) => instance.id).filter((id) => !excluded.includes(id));
+        const [id = ''] = picks(build(list, choices), 1, context(excluded));
+        if (left.length === 0) expect(id).toBe('none');
+        else expect(left).toContain(id);
+      },
+    ),
+    { seed: 2, numRuns: 300 },
+  );
+});
+
+it.each([1, 0, 2.5, NaN, '2'])('refuses %s choices', (choices) => {
+  expectInvalidOption(
+    thrownBy(() => bestOf({ choices: choices as number })),
+    'bestOf.choices',
+    choices,
+  );
+});
+
+it.each([
+  ['load', {}, 'bestOf.load.name'],
+  ['of', { name: 'x' }, 'bestOf.load.of'],
+  ['observe', { name: 'x', of: () => 1, observe: 1 }, 'bestOf.load.observe'],
+  ['seed', { name: 'x', of: () => 1, seed: true }, 'bestOf.load.seed'],
+])('refuses a load whose %s is wrong', (_what, load, option) => {
+  expect(() => bestOf({ load: load as Load })).toThrow(`"${option}"`);
+});
