@@ -12,14 +12,14 @@ describe('waitingSinceMs', () => {
     expect(a.waitingSinceMs).toBeUndefined();
     const [first, second, third] = [a.begin(1), a.begin(2), a.begin(3)];
     expect(a.waitingSinceMs).toBe(1);
-    second?.end('success');
+    second.end('success');
     expect(a.waitingSinceMs).toBe(1);
-    first?.answered();
+    first.answered();
     expect(a.waitingSinceMs).toBe(3);
-    third?.end('ignored');
+    third.end('ignored');
     expect(a.waitingSinceMs).toBeUndefined();
     expect(a.pending).toBe(1);
-    first?.end('success');
+    first.end('success');
     expect(a.pending).toBe(0);
   });
 
