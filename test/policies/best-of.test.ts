@@ -109,8 +109,8 @@ it.each([1, 0, 2.5, NaN, '2'])('refuses %s choices', (choices) => {
 it.each([
   ['load', {}, 'bestOf.load.name'],
   ['of', { name: 'x' }, 'bestOf.load.of'],
-  ['observe', { name: 'x', of: () => 1, observe: 1 }, 'bestOf.load.observe'],
-  ['seed', { name: 'x', of: () => 1, seed: true }, 'bestOf.load.seed'],
+  ['observe', { name: 'x', of: (): number => 1, observe: 1 }, 'bestOf.load.observe'],
+  ['seed', { name: 'x', of: (): number => 1, seed: true }, 'bestOf.load.seed'],
 ])('refuses a load whose %s is wrong', (_what, load, option) => {
   expect(() => bestOf({ load: load as Load })).toThrow(`"${option}"`);
 });
