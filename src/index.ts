@@ -25,12 +25,17 @@ export type {
 export { adaptive, type AdaptiveOptions } from './policies/adaptive.js';
 export { adaptiveLoad, type AdaptiveLoadOptions } from './policies/adaptive-load.js';
 export { bestOf, type BestOfOptions } from './policies/best-of.js';
+export type { BalanceOptions } from './policies/hashing.js';
 export { leastRequest } from './policies/least-request.js';
+export { maglev, type MaglevOptions } from './policies/maglev.js';
 export { p2c, type P2cOptions } from './policies/p2c.js';
 export { peakEwma, type PeakEwmaOptions } from './policies/peak-ewma.js';
 export { random } from './policies/random.js';
+export { rendezvous, type RendezvousOptions } from './policies/rendezvous.js';
+export { ringHash, type RingHashOptions } from './policies/ring-hash.js';
 export { roundRobin } from './policies/round-robin.js';
 export { serverWeighted, type ServerWeightedOptions } from './policies/server-weighted.js';
+export { sticky, type StickyOptions } from './policies/sticky.js';
 export { weightedRoundRobin } from './policies/weighted-round-robin.js';
 export { classify } from './resilience/classify.js';
 export type { Explanation } from './selection.js';

@@ -19,7 +19,11 @@ export type PolicyName =
   | 'round-robin'
   | 'weighted-round-robin'
   | 'server-weighted'
-  | 'random';
+  | 'random'
+  | 'rendezvous'
+  | 'ring-hash'
+  | 'maglev'
+  | 'sticky';
 
 export interface BreakerOptions {
   /** Opens when at least this share of the window's attempts failed, > 0 to 1. Default 0.5. */

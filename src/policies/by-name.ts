@@ -4,11 +4,15 @@ import type { Policy } from '../types.js';
 import { checkFunction, checkString, isObject } from '../validate.js';
 import { adaptive } from './adaptive.js';
 import { bestOf } from './best-of.js';
+import { maglev } from './maglev.js';
 import { p2c } from './p2c.js';
 import { peakEwma } from './peak-ewma.js';
 import { random } from './random.js';
+import { rendezvous } from './rendezvous.js';
+import { ringHash } from './ring-hash.js';
 import { roundRobin } from './round-robin.js';
 import { serverWeighted } from './server-weighted.js';
+import { sticky } from './sticky.js';
 import { weightedRoundRobin } from './weighted-round-robin.js';
 
 const BY_NAME: Readonly<Record<PolicyName, () => Policy>> = {
@@ -20,6 +24,10 @@ const BY_NAME: Readonly<Record<PolicyName, () => Policy>> = {
   'weighted-round-robin': weightedRoundRobin,
   'server-weighted': serverWeighted,
   random,
+  rendezvous,
+  'ring-hash': ringHash,
+  maglev,
+  sticky,
 };
 
 /** The policy that the option `policy` means: a built-in by name, or one of the user's. */

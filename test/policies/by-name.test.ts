@@ -12,6 +12,13 @@ it.each([
   ['random', 'random', undefined],
   ['p2c', 'p2c', 'leastRequest'],
   ['peak-ewma', 'peak-ewma', 'peakEwma'],
+  ['least-request', 'least-request', 'leastRequest'],
+  ['adaptive', 'adaptive', 'adaptive'],
+  ['server-weighted', 'server-weighted', undefined],
+  ['rendezvous', 'rendezvous', undefined],
+  ['ring-hash', 'ring-hash', undefined],
+  ['maglev', 'maglev', undefined],
+  ['sticky', 'sticky', undefined],
 ])('%s is the policy %s with load %s', (given, name, load) => {
   const policy = resolvePolicy(given as PolicyName);
   expect(policy.name).toBe(name);
