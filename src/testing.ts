@@ -1,4 +1,10 @@
 /** `fairlead/testing`: what a test of an adapter, a policy or a client needs. */
 export { ManualClock, settle } from './testing/manual-clock.js';
 export { memoryAdapter, type MemoryAdapter } from './testing/memory-adapter.js';
+export {
+  type PolicyCase,
+  type PolicyCaseId,
+  policySuite,
+  type PolicySuiteOptions,
+} from './testing/policy-suite.js';
 export { seededRng } from './testing/seeded-rng.js';

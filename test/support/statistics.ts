@@ -1,3 +1,5 @@
+export { shareTolerance } from '../../src/testing/statistics.js';
+
 /** Pearson's statistic of these counts against the expected shares (which sum to 1). */
 export function chiSquare(counts: readonly number[], shares: readonly number[]): number {
   const total = counts.reduce((sum, count) => sum + count, 0);
@@ -14,9 +16,4 @@ export function chiSquare(counts: readonly number[], shares: readonly number[]):
 export function chiSquareLimit(degrees: number, sigmas = 4.5): number {
   const spread = 2 / (9 * degrees);
   return degrees * (1 - spread + sigmas * Math.sqrt(spread)) ** 3;
-}
-
-/** Half-width of the band a binomial share stays in, at 4.5 sigma: off in 7 of a million runs. */
-export function shareTolerance(share: number, draws: number, sigmas = 4.5): number {
-  return sigmas * Math.sqrt((share * (1 - share)) / draws);
 }
