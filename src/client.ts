@@ -147,13 +147,13 @@ class ServiceClient implements Client {
     }
   }
 
-  pick(options: PickOptions = {}): Lease {
-    checkPickOptions(options);
+  pick(options: PickOptions = NO_OPTIONS): Lease {
+    if (options !== NO_OPTIONS) checkPickOptions(options);
     this.#refuseWhenClosed();
     const { set, selection, env, traffic } = this.#deps;
     const context: CallContext = {
       nowMs: env.clock.now(),
-      excluded: new Set(options.excluded),
+      excluded: options.excluded === undefined ? NONE : new Set(options.excluded),
       hashKey: options.hashKey,
       inFlight: traffic.inFlight,
     };
@@ -262,6 +262,9 @@ class ServiceClient implements Client {
     } else if (to.probeUntilMs !== undefined) this.#events.emit('breaker.half-opened', at);
   }
 }
+
+const NONE: ReadonlySet<string> = new Set();
+const NO_OPTIONS: PickOptions = {};
 
 /** What learns from ended attempts: the policy's own load, else Peak EWMA, so that `ewmaMs` is always there. */
 function learnerOf(load: Load | undefined): Learner {

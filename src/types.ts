@@ -116,10 +116,14 @@ export type BreakerState =
 /** The live record of one instance, as pickers, loads and stages see it. It survives snapshot updates. */
 export interface InstanceRecord {
   readonly instance: Instance;
+  /** Attempts begun, ever. */
+  readonly attempts: number;
   /** Attempts in flight. */
   readonly pending: number;
-  /** When the attempt that has waited longest for its answer began; `undefined` while none waits. */
-  readonly waitingSinceMs: number | undefined;
+  /** When the attempt that has waited longest for its answer began; Infinity while none waits. */
+  readonly waitingSinceMs: number;
+  /** When the last attempt ended, however. */
+  readonly idleSinceMs: number;
   /** Latency estimate in ms at `ewmaAtMs`; until something was measured the load's `seed`, or 0. */
   readonly ewmaMs: number;
   readonly ewmaAtMs: number;

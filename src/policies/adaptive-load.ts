@@ -23,10 +23,10 @@ const LEAST_RATIO = 0.02;
  * - A failure or overload never lowers it, `max(estimate, elapsed)`, and lowers the success ratio `sr`, which averages
  *   over about 10 outcomes, falls faster with failures in a row, and returns to 1 within some 10 s.
  * - While an attempt waits for its answer the latency is at least the time it has waited: what Peak EWMA would learn
- *   were it answered now. So a hang shows at once. The estimate decays only while nothing is waited for: an instance
- *   that was slow is tried again with one call, not with a burst.
- * - One never measured starts with the largest latency known of its peers (30 ms if none), and its calls in flight
- *   count squared, so that a newcomer among warm ones is tried with few.
+ *   were it answered now. So a hang shows at once. The estimate decays only while the instance is idle: one that was
+ *   slow is tried again with one call, not with a burst.
+ * - One never tried costs nothing, so it is tried at once. Until it is measured it counts as slow as the slowest known
+ *   of its peers (30 ms if none), and its calls in flight squared: a newcomer is tried with few calls.
  *
  * Sources: Finagle `PeakEwma.scala`; go-kratos `selector/node/ewma` (success ratio, waiting attempts); the rest ours.
  *
@@ -35,15 +35,15 @@ const LEAST_RATIO = 0.02;
 export function adaptiveLoad(options: AdaptiveLoadOptions = {}): Learner & Required<Load> {
   checkKeys('adaptiveLoad', options, ['tauMs']);
   const tauMs = checkMs('adaptiveLoad.tauMs', options.tauMs ?? 3_000);
-  const decay = (state: InstanceRecord, nowMs: number): number =>
-    Math.exp(-Math.max(0, nowMs - state.ewmaAtMs) / tauMs);
+  const decay = (ms: number): number => Math.exp(-Math.max(0, ms) / tauMs);
   const latency = (state: InstanceRecord, nowMs: number): number =>
-    state.waitingSinceMs === undefined
-      ? Math.max(state.ewmaMs * decay(state, nowMs), LEAST_MS)
+    state.waitingSinceMs === Infinity
+      ? Math.max(state.ewmaMs * decay(nowMs - state.idleSinceMs), LEAST_MS)
       : Math.max(state.ewmaMs, nowMs - state.waitingSinceMs, LEAST_MS);
   return {
     name: 'adaptive',
     of(state, nowMs) {
+      if (state.attempts === 0) return 0;
       const ratio = Math.max(successRatioAt(state, nowMs), LEAST_RATIO);
       const queue = state.measured === 0 ? (state.pending + 1) ** 2 : state.pending + 1;
       return (latency(state, nowMs) * queue) / (state.instance.weight * ratio * ratio);
@@ -56,7 +56,7 @@ export function adaptiveLoad(options: AdaptiveLoadOptions = {}): Learner & Requi
       if (elapsedMs >= state.ewmaMs) return elapsedMs;
       if (outcome !== 'success') return state.ewmaMs;
       if (state.measured === 0) return elapsedMs; // a seed is no measurement
-      const w = decay(state, nowMs);
+      const w = decay(nowMs - state.ewmaAtMs);
       return state.ewmaMs * w + elapsedMs * (1 - w);
     },
   };

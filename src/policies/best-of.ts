@@ -52,6 +52,8 @@ export function leastLoaded(name: string, load: Load, choicesOf: (n: number) => 
 
 /** Compares all; ties are broken at random, by weight. */
 function leastOfAll(candidates: readonly Candidate[], load: Load, rng: Rng): Picker {
+  // Scaled by the largest weight: a sum of huge weights must not overflow, nor a product of tiny ones vanish.
+  const largest = candidates.reduce((max, { instance }) => Math.max(max, instance.weight), 0);
   return {
     pick({ excluded, nowMs }) {
       let best: Candidate | undefined;
@@ -60,7 +62,7 @@ function leastOfAll(candidates: readonly Candidate[], load: Load, rng: Rng): Pic
       for (const candidate of candidates) {
         if (excluded.size > 0 && excluded.has(candidate.instance.id)) continue;
         const cost = load.of(candidate.state, nowMs);
-        const { weight } = candidate.instance;
+        const weight = candidate.instance.weight / largest;
         if (best === undefined || cost < least) {
           best = candidate;
           least = cost;
@@ -98,20 +100,19 @@ function leastOfDrawn(
   };
   return {
     pick(context) {
-      const first = draw.eligible(context);
-      if (first === undefined) return undefined;
-      let best = first;
-      let least = load.of(first.state, context.nowMs);
+      let best: Candidate | undefined;
       let last: Candidate | undefined;
-      for (let drawn = 1; drawn < choices; drawn++) {
-        const other = another(best, last, context);
+      let least = Infinity;
+      // One place asks the load, for the first drawn and the others: so it is inlined, and its result never boxed.
+      for (let drawn = 0; drawn < choices; drawn++) {
+        const other = best === undefined ? draw.eligible(context) : another(best, last, context);
         if (other === undefined) return best;
-        last = other;
         const cost = load.of(other.state, context.nowMs);
-        if (cost >= least) continue;
-        last = best;
-        best = other;
-        least = cost;
+        if (best === undefined || cost < least) {
+          last = best;
+          best = other;
+          least = cost;
+        } else last = other;
       }
       return best;
     },

@@ -28,10 +28,10 @@ class RoundRobinPicker implements Picker {
   pick({ excluded }: CallContext): Candidate | undefined {
     const n = this.#candidates.length;
     for (let step = 0; step < n; step++) {
-      const candidate = this.#candidates[(this.#next + step) % n];
-      if (candidate === undefined || excluded.has(candidate.instance.id)) continue;
-      this.#next = (this.#next + step + 1) % n;
-      return candidate;
+      const candidate = this.#candidates[this.#next];
+      this.#next = this.#next + 1 < n ? this.#next + 1 : 0;
+      if (excluded.size === 0) return candidate;
+      if (candidate !== undefined && !excluded.has(candidate.instance.id)) return candidate;
     }
     return undefined;
   }

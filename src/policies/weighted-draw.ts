@@ -28,9 +28,11 @@ export function weightedDraw(candidates: readonly Candidate[], rng: Rng): Weight
     return u - slot < (keep[slot] ?? 1) ? slot : (alias[slot] ?? slot);
   };
 
-  const eligible = ({ excluded }: CallContext): Candidate | undefined => {
+  const eligible = (context: CallContext): Candidate | undefined =>
+    context.excluded.size === 0 ? candidates[index()] : amongTheRest(context);
+
+  const amongTheRest = ({ excluded }: CallContext): Candidate | undefined => {
     if (n === 0) return undefined;
-    if (excluded.size === 0) return candidates[index()];
     for (let i = 0; i < TRIES; i++) {
       const candidate = candidates[index()];
       if (candidate !== undefined && !excluded.has(candidate.instance.id)) return candidate;

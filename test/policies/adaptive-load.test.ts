@@ -33,9 +33,18 @@ describe('the load', () => {
     expect(load.of(failing, 10_000)).toBeCloseTo(100 / (1 - 0.8 / Math.E) ** 2);
   });
 
-  it('decays with tau while nothing is waited for', () => {
+  it('is 0 for one never tried, whatever its seed and weight', () => {
+    expect(load.of(record({ attempts: 0, measured: 0, ewmaMs: 30 }, 7), 0)).toBe(0);
+  });
+
+  it('decays with tau while the instance is idle', () => {
     expect(load.of(record(), 3_000)).toBeCloseTo(100 / Math.E);
     expect(adaptiveLoad({ tauMs: 500 }).of(record(), 500)).toBeCloseTo(100 / Math.E);
+  });
+
+  it('does not decay for want of outcomes that count: an instance that answers 404 is not idle', () => {
+    const ignored = record({ ewmaAtMs: 0, idleSinceMs: 100_000 });
+    expect(load.of(ignored, 100_000)).toBe(100);
   });
 
   it('does not decay while an answer is waited for, so that one call tries it and not a burst', () => {
@@ -55,7 +64,7 @@ describe('the load', () => {
   });
 
   it('counts the calls in flight squared where nothing was measured yet', () => {
-    const seeded = { measured: 0, ewmaMs: 30, pending: 2, waitingSinceMs: 0 };
+    const seeded = { attempts: 2, measured: 0, ewmaMs: 30, pending: 2, waitingSinceMs: 0 };
     expect(load.of(record(seeded), 0)).toBe(270);
     expect(load.of(record({ ...seeded, measured: 1 }), 0)).toBe(90);
   });
@@ -98,8 +107,8 @@ describe('the seed', () => {
 
   it('is the largest latency known among the peers, as it stands', () => {
     const peers = [
-      record({ ewmaMs: 40, ewmaAtMs: 3_000 }),
-      record({ ewmaMs: 80, ewmaAtMs: 0 }), // idle since: 29 by now
+      record({ ewmaMs: 40, idleSinceMs: 3_000 }),
+      record({ ewmaMs: 80, idleSinceMs: 0 }), // idle since: 29 by now
       record({ measured: 0, ewmaMs: 500 }),
     ];
     expect(load.seed(peers, 3_000)).toBe(40);
