@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { realEnv, sleepOn } from '../src/env.js';
 import { ManualClock, settle } from '../src/testing/manual-clock.js';
 import { watched } from './support/promises.js';
+import { chiSquare, chiSquareLimit } from './support/statistics.js';
 
 describe('sleepOn', () => {
   it('resolves when the time is over, and not before', async () => {
@@ -53,6 +54,21 @@ describe('realEnv', () => {
       expect(u >= 0 && u < 1).toBe(true);
     }
     expect(clock.now()).toBeGreaterThanOrEqual(before);
+  });
+
+  it('draws uniformly, and nothing of one draw is seen in the next', () => {
+    // From a seed of chance: chi-square goes over its limit in 3.4 of a million runs.
+    const { rng } = realEnv();
+    const CELLS = 32;
+    const counts = Array<number>(CELLS * CELLS).fill(0);
+    let last = Math.floor(rng.next() * CELLS);
+    for (let i = 0; i < 200_000; i++) {
+      const cell = Math.floor(rng.next() * CELLS);
+      counts[last * CELLS + cell] = (counts[last * CELLS + cell] ?? 0) + 1;
+      last = cell;
+    }
+    const even = counts.map(() => 1 / counts.length);
+    expect(chiSquare(counts, even)).toBeLessThan(chiSquareLimit(counts.length - 1));
   });
 
   it('has timers that fire, and none that was cancelled', async () => {

@@ -3,7 +3,7 @@ import type { Rng } from '../../src/types.js';
 import type { Sent, Server } from './simulate.js';
 
 /** A sum of twelve uniform numbers is close to normal, with variance 1. */
-export function normalMs(rng: Rng, meanMs: number, deviationMs: number): number {
+function normalMs(rng: Rng, meanMs: number, deviationMs: number): number {
   let sum = -6;
   for (let i = 0; i < 12; i++) sum += rng.next();
   return Math.max(0.1, meanMs + deviationMs * sum);
