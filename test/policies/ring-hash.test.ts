@@ -4,27 +4,28 @@ import { candidate, type TestCandidate, weighted } from '../support/candidates.j
 import { expectInvalidOption } from '../support/errors.js';
 import { thrownBy } from '../support/promises.js';
 import { chiSquareLimit } from '../support/statistics.js';
-import { build, choices, equal, homes, idFor, keyCounts, keys, sharesOf } from './hashing-rig.js';
+import {
+  build,
+  choices,
+  equal,
+  homes,
+  idFor,
+  keyCounts,
+  keys,
+  pinnedOrders,
+  sharesOf,
+} from './hashing-rig.js';
 
 it('sends keys where every release of the library sends them', () => {
-  const list = [
-    candidate('orders-1'),
-    candidate('orders-2'),
-    candidate('orders-3', 2),
-    candidate('10.0.0.7:8080', 0.5),
-    candidate('zürich'),
-  ];
-  const picker = build(ringHash(), list);
-  const order = (key: string) =>
-    choices(picker, key, 5).map((id) => list.findIndex(({ instance }) => instance.id === id));
-  // A change here moves keys of everybody who upgrades: it is a breaking change.
-  expect(order('user-1')).toEqual([0, 1, 4, 2, 3]);
-  expect(order('user-2')).toEqual([0, 1, 3, 2, 4]);
-  expect(order('user-3')).toEqual([2, 1, 0, 4, 3]);
-  expect(order('cart/9f')).toEqual([2, 3, 0, 4, 1]);
-  expect(order('日本語')).toEqual([0, 1, 2, 4, 3]);
-  expect(order('a')).toEqual([4, 1, 2, 0, 3]);
-  expect(order('x'.repeat(200))).toEqual([1, 0, 4, 2, 3]);
+  expect(pinnedOrders(ringHash())).toEqual({
+    'user-1': [0, 1, 4, 2, 3],
+    'user-2': [0, 1, 3, 2, 4],
+    'user-3': [2, 1, 0, 4, 3],
+    'cart/9f': [2, 3, 0, 4, 1],
+    日本語: [0, 1, 2, 4, 3],
+    a: [4, 1, 2, 0, 3],
+    ['x'.repeat(200)]: [1, 0, 4, 2, 3],
+  });
 });
 
 /**
