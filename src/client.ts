@@ -19,7 +19,7 @@ import { type Explanation, Selection } from './selection.js';
 import { available } from './stages/available.js';
 import { draining } from './stages/draining.js';
 import { successRatioAt } from './success-ratio.js';
-import type { BreakerState, CallContext, Env, Load } from './types.js';
+import type { BreakerState, CallContext, Env, Load, LoadReport, ReceivedReport } from './types.js';
 import { checkFunction } from './validate.js';
 
 /** One service's client. */
@@ -93,6 +93,8 @@ export interface InstanceSnapshot {
   /** Share of good outcomes, 0 to 1, over about the last 10; returns to 1 within some 10 s without any. */
   readonly successRatio: number;
   readonly breaker: BreakerState['kind'];
+  /** What the instance last said of its own load, and how many ms ago; `undefined` until it did. */
+  readonly report: (Required<LoadReport> & { readonly ageMs: number }) | undefined;
 }
 
 /**
@@ -276,7 +278,7 @@ function describe(
   membership: InstanceSnapshot['membership'],
   nowMs: number,
 ): InstanceSnapshot {
-  const { instance, attempts, pending, measured, ewmaMs, breaker } = state;
+  const { instance, attempts, pending, measured, ewmaMs, breaker, report } = state;
   return {
     id: instance.id,
     url: instance.url,
@@ -287,5 +289,11 @@ function describe(
     ewmaMs: measured === 0 ? undefined : ewmaMs,
     successRatio: successRatioAt(state, nowMs),
     breaker: breaker.kind,
+    report: report && describeReport(report, nowMs),
   };
+}
+
+function describeReport(report: ReceivedReport, nowMs: number): InstanceSnapshot['report'] {
+  const { atMs, ...figures } = report;
+  return { ...figures, ageMs: nowMs - atMs };
 }

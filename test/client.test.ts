@@ -2,9 +2,10 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { describe, expect, it } from 'vitest';
 import { createClient } from '../src/client.js';
 import type { CallOptions } from '../src/call-options.js';
+import { p2c } from '../src/policies/p2c.js';
 import { settle } from '../src/testing/manual-clock.js';
 import { memoryAdapter } from '../src/testing/memory-adapter.js';
-import type { Policy } from '../src/types.js';
+import type { Load, Policy } from '../src/types.js';
 import { expectCode, expectInvalidOption, reset } from './support/errors.js';
 import { clientOver, rig, row, scripted, specs, yielding } from './support/fixtures.js';
 import { deferred, never, thrownBy, watched } from './support/promises.js';
@@ -236,12 +237,66 @@ describe('call options', () => {
   });
 });
 
+describe('the policy', () => {
+  it('is told of the attempts in flight at all instances, calls and leases alike', async () => {
+    const inFlight: number[] = [];
+    const { client, clock } = await rig(['a', 'b'], {
+      policy: {
+        name: 'spy',
+        build: (candidates) => ({
+          pick: (context) => {
+            inFlight.push(context.inFlight);
+            return candidates[inFlight.length % 2];
+          },
+        }),
+      },
+    });
+    const lease = client.pick();
+    const call = client.call(() => clock.sleep(10));
+    client.pick().end('ignored');
+    await clock.advance(10);
+    await call;
+    lease.end('success');
+    client.pick().end('success');
+    expect(inFlight).toEqual([0, 1, 2, 0]);
+    await client.close();
+  });
+
+  it('has newcomers start with what its load makes of the others', async () => {
+    const peers: number[][] = [];
+    const load: Load = {
+      name: 'seeding',
+      of: ({ ewmaMs }) => ewmaMs,
+      observe: (_state, elapsedMs) => elapsedMs,
+      seed: (known) => {
+        peers.push(known.map(({ ewmaMs }) => ewmaMs));
+        return 70;
+      },
+    };
+    const { client, clock, source } = await rig(['a'], { policy: p2c({ load }) });
+    const lease = client.pick();
+    await clock.advance(40);
+    lease.end('success');
+    source.set(specs('a', 'b'));
+    await settle();
+    const costs = client.explain().candidates.map(({ id, load: cost }) => [id, cost]);
+    expect(costs).toEqual([
+      ['a', 40],
+      ['b', 70],
+    ]);
+    expect(peers).toEqual([[0], [40, 0]]);
+    await client.close();
+  });
+});
+
 describe('snapshot', () => {
   it('is plain JSON and true', async () => {
     const { client, clock, source } = await rig(['a*3', 'b*0']);
     const lease = client.pick();
     void client.call(() => clock.sleep(100));
-    await clock.advance(20);
+    await clock.advance(5);
+    lease.report({ qps: 10, utilization: 0.5 });
+    await clock.advance(15);
     source.fail(new Error('gone'));
     await settle();
     const table = client.snapshot();
@@ -267,6 +322,7 @@ describe('snapshot', () => {
           ewmaMs: undefined,
           successRatio: 1,
           breaker: 'closed',
+          report: { qps: 10, utilization: 0.5, errorsPerSecond: 0, ageMs: 15 },
         },
         {
           id: 'b',
@@ -278,6 +334,7 @@ describe('snapshot', () => {
           ewmaMs: undefined,
           successRatio: 1,
           breaker: 'closed',
+          report: undefined,
         },
       ],
     });
