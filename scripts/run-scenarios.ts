@@ -1,35 +1,4 @@
-/** The figures of docs/policies.md, as a Markdown table: `npm run scenarios`. */
-import type { PolicyName } from 'fairlead';
-import { ambientErrors, blackHole, coldJoiner, slowPair } from '../test/simulation/scenarios.js';
+/** Prints the figures of docs/policies.md: `npm run scenarios`. */
+import { scenarioTable } from './pictures/scenario-table.js';
 
-const POLICIES: readonly PolicyName[] = ['round-robin', 'p2c', 'peak-ewma', 'adaptive'];
-const SEEDS = [1, 2, 3];
-
-type Measure = (policy: PolicyName, seed: number) => Promise<number>;
-const ROWS: readonly (readonly [what: string, unit: '%' | 'ms', measure: Measure])[] = [
-  ['black hole, share of calls, n = 2', '%', (policy, seed) => blackHole(policy, 2, seed)],
-  ['black hole, n = 3', '%', (policy, seed) => blackHole(policy, 3, seed)],
-  ['black hole, n = 10', '%', (policy, seed) => blackHole(policy, 10, seed)],
-  ['2 slow of 4, share of calls', '%', slowPair],
-  ['cold joiner, first 0.5 s', '%', async (...run) => (await coldJoiner(...run)).early],
-  [
-    'its part of its fair share, 12 s after',
-    '%',
-    async (...run) => (await coldJoiner(...run)).later,
-  ],
-  ['ambient errors, p99, n = 4', 'ms', (policy, seed) => ambientErrors(policy, 4, seed)],
-  ['ambient errors, p99, n = 10', 'ms', (policy, seed) => ambientErrors(policy, 10, seed)],
-];
-
-console.log(`| medians of ${String(SEEDS.length)} seeds | ${POLICIES.join(' | ')} |`);
-console.log(`|---|${POLICIES.map(() => '---:').join('|')}|`);
-for (const [what, unit, measure] of ROWS) {
-  const cells: string[] = [];
-  for (const policy of POLICIES) {
-    const figures: number[] = [];
-    for (const seed of SEEDS) figures.push(await measure(policy, seed));
-    const median = figures.sort((a, b) => a - b)[1] ?? NaN;
-    cells.push(unit === '%' ? `${(median * 100).toPrecision(3)} %` : `${median.toFixed(0)} ms`);
-  }
-  console.log(`| ${what} | ${cells.join(' | ')} |`);
-}
+console.log((await scenarioTable()).join('\n'));

@@ -27,7 +27,7 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
   /** Time for one attempt, in ms. Default: as for the client. */
   readonly attemptTimeoutMs?: number | undefined;
-  /** Calls with the same key go to the same instance, where the policy hashes. Other policies do not heed it. */
+  /** Calls with the same key go to the same instance, where the policy hashes. Other policies do not heed it. Not empty. */
   readonly hashKey?: string | undefined;
   /** Judges this call's attempts before the client's `classify` does. */
   readonly classify?: Classify | undefined;

@@ -11,15 +11,15 @@ import { type EventName, Events, type Listener } from './events.js';
 import { type CallDeps, execute } from './executor.js';
 import { OpossumBreaker } from './health/breaker.js';
 import { InstanceSet, NOTHING_TO_PICK, type SetStatus } from './instance-set.js';
-import type { Breaker, InstanceState, Learner, Lease, Traffic } from './instance-state.js';
+import type { Breaker, InstanceState, Lease, Traffic } from './instance-state.js';
 import { type ClientOptions, type ResolvedBreaker, resolveOptions } from './options.js';
 import { resolvePolicy } from './policies/by-name.js';
-import { peakEwma } from './policies/peak-ewma.js';
+import { learnerOf } from './policies/peak-ewma.js';
 import { type Explanation, Selection } from './selection.js';
 import { available } from './stages/available.js';
 import { draining } from './stages/draining.js';
 import { successRatioAt } from './success-ratio.js';
-import type { BreakerState, CallContext, Env, Load, LoadReport, ReceivedReport } from './types.js';
+import type { BreakerState, CallContext, Env, LoadReport, ReceivedReport } from './types.js';
 import { checkFunction } from './validate.js';
 
 /** One service's client. */
@@ -36,7 +36,8 @@ export interface Client {
    */
   call<T>(fn: CallFunction<T>, options?: CallOptions): Promise<T>;
   /**
-   * Picks an instance for use outside `call` (sockets, database pools). End the lease when done with it.
+   * Picks an instance for use outside `call` (sockets, database pools). End the lease when done with it; where it
+   * lives on after the instance has answered, say so with {@link Lease.answered}.
    *
    * @throws {FairleadError} when no list has come yet, no instance takes calls, or the client is closed.
    */
@@ -267,11 +268,6 @@ class ServiceClient implements Client {
 
 const NONE: ReadonlySet<string> = new Set();
 const NO_OPTIONS: PickOptions = {};
-
-/** What learns from ended attempts: the policy's own load, else Peak EWMA, so that `ewmaMs` is always there. */
-function learnerOf(load: Load | undefined): Learner {
-  return load?.observe === undefined ? peakEwma() : (load as Learner);
-}
 
 function describe(
   state: InstanceState,

@@ -1,4 +1,4 @@
-import { successRatioAfter } from './success-ratio.js';
+import { successRatioAfter, successRatioAt } from './success-ratio.js';
 import type {
   BreakerState,
   Clock,
@@ -58,7 +58,6 @@ export class InstanceState implements InstanceRecord {
   successRatio = 1;
   /** Kept as a field, for it is read at every pick: the way to the oldest lease costs three cache misses. */
   waitingSinceMs = Infinity;
-  idleSinceMs = 0;
   failuresInARow = 0;
   report: ReceivedReport | undefined;
   readonly #deps: StateDeps;
@@ -79,7 +78,6 @@ export class InstanceState implements InstanceRecord {
     if (this.measured > 0) return;
     this.ewmaMs = ewmaMs;
     this.ewmaAtMs = nowMs;
-    if (this.attempts === 0) this.idleSinceMs = nowMs;
   }
 
   /** Begins an attempt. Its lease must be ended exactly once; more often is harmless. */
@@ -94,14 +92,17 @@ export class InstanceState implements InstanceRecord {
     return lease;
   }
 
-  /** The lease has had its answer: what it takes from now on is no latency. @returns the clock reading. */
-  answered(lease: Lease): number {
-    this.#endWait(lease);
-    return this.#deps.clock.now();
+  /** The lease has had its answer: its latency is known, though it stays in flight. */
+  answered(lease: Lease): void {
+    const nowMs = this.#deps.clock.now();
+    this.#learn(lease, 'success', nowMs);
+    this.successRatio = successRatioAt(this, nowMs);
+    this.ewmaAtMs = nowMs;
   }
 
   receive(report: LoadReport): void {
     const { qps, utilization, errorsPerSecond = 0 } = report;
+    if (qps === 0 || utilization === 0) return; // a quiet second: it says nothing, and what was said before stands
     this.report = { qps, utilization, errorsPerSecond, atMs: this.#deps.clock.now() };
   }
 
@@ -110,22 +111,28 @@ export class InstanceState implements InstanceRecord {
     const nowMs = this.#deps.clock.now();
     this.pending--;
     this.#deps.traffic.inFlight--;
-    if (lease.answeredAtMs === undefined) this.#endWait(lease);
-    this.idleSinceMs = nowMs;
-    if (outcome !== 'ignored') {
-      const elapsedMs = (lease.answeredAtMs ?? nowMs) - lease.startedAtMs;
-      this.ewmaMs = this.#deps.learner.observe(this, elapsedMs, outcome, nowMs);
+    if (outcome === 'ignored') {
+      this.#waiting.remove(lease);
+      this.#noteOldest();
+    } else {
+      if (!lease.hasAnswered) this.#learn(lease, outcome, nowMs);
       this.successRatio = successRatioAfter(this, outcome === 'success', nowMs);
       this.failuresInARow = outcome === 'success' ? 0 : this.failuresInARow + 1;
       this.ewmaAtMs = nowMs;
-      this.measured++;
     }
     this.#breaker?.record(lease.permit, outcome, nowMs);
   }
 
-  #endWait(lease: Lease): void {
+  /** Learns from the latency of one attempt, which waits no longer. */
+  #learn(lease: Lease, outcome: Outcome, nowMs: number): void {
+    const overtaken = !lease.waits;
     this.#waiting.remove(lease);
+    // Those that began before one that has succeeded wait for something of their own, not for the instance.
+    if (outcome === 'success') this.#waiting.removeBefore(lease.startedAtMs);
     this.#noteOldest();
+    const elapsedMs = nowMs - lease.startedAtMs;
+    this.ewmaMs = this.#deps.learner.observe(this, elapsedMs, outcome, nowMs, overtaken);
+    this.measured++;
   }
 
   #noteOldest(): void {
@@ -138,15 +145,20 @@ export class InstanceState implements InstanceRecord {
   }
 }
 
-/** An attempt in flight, for whoever sends it. The holder calls {@link Lease.end} when it is over. */
-export class Lease implements Waiting {
+/**
+ * An attempt in flight, for whoever sends it. The holder calls {@link Lease.end} when it is over, and
+ * {@link Lease.answered} before, when it lives on after the instance has answered.
+ */
+export class Lease {
   readonly instance: Instance;
   /** Clock reading when the attempt began. */
   readonly startedAtMs: number;
   /** @internal */
   readonly permit: BreakerPermit;
   /** @internal */
-  answeredAtMs: number | undefined;
+  hasAnswered = false;
+  /** @internal */
+  waits = false;
   /** @internal */
   older: Waiting | undefined;
   /** @internal */
@@ -163,16 +175,19 @@ export class Lease implements Waiting {
   }
 
   /**
-   * Says that the instance has answered, for an attempt that stays in flight (a stream, a session): its latency is
-   * the time until now. Without it the latency is the time until {@link Lease.end}.
+   * Says that the instance has answered, for an attempt that stays in flight (a stream, a socket, a session): its
+   * latency is the time until now. Without it the latency is the time until {@link Lease.end}, and a policy that goes by
+   * latency takes the instance for one that does not answer.
    */
   answered(): void {
-    if (this.#ended || this.answeredAtMs !== undefined) return;
-    this.answeredAtMs = this.#state.answered(this);
+    if (this.#ended || this.hasAnswered) return;
+    this.#state.answered(this);
+    this.hasAnswered = true;
   }
 
   /**
-   * Hands on what the instance says of its own load, for the policy `server-weighted`.
+   * Hands on what the instance says of its own load, for the policy `server-weighted`. A report of 0 requests or of a
+   * utilization of 0 says nothing, and leaves the one before in force.
    *
    * @throws {InvalidOptionError} naming the figure that is out of range.
    */

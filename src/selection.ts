@@ -1,7 +1,7 @@
 import { FairleadError } from './errors.js';
 import type { InstanceSet } from './instance-set.js';
 import { InstanceState, type Lease } from './instance-state.js';
-import type { CallContext, Candidate, Env, Picker, Policy, Stage } from './types.js';
+import type { CallContext, Candidate, Env, Load, Picker, Policy, Stage } from './types.js';
 
 /** What is decided for all calls until the set changes or `expiresAtMs`. */
 interface Decision {
@@ -136,20 +136,6 @@ export class Selection {
     return (this.#decision = this.#build(nowMs, current));
   }
 
-  /** Gives candidates never measured an estimate to start with, from what is known of the others. */
-  #seed(candidates: readonly Candidate[], nowMs: number): void {
-    const { load } = this.policy;
-    const unmeasured = candidates.filter(({ state }) => state.measured === 0);
-    if (load?.seed === undefined || unmeasured.length === 0) return;
-    const seedMs = load.seed(
-      candidates.map(({ state }) => state),
-      nowMs,
-    );
-    for (const { state } of unmeasured) {
-      if (state instanceof InstanceState) state.seed(seedMs, nowMs);
-    }
-  }
-
   #build(nowMs: number, previous: Decision | undefined): Decision {
     const { version } = this.set;
     let expiresAtMs = Infinity;
@@ -171,7 +157,7 @@ export class Selection {
     const same = previous !== undefined && isSameList(previous.candidates, candidates);
     if (!same) {
       this.#rebuilds++;
-      this.#seed(candidates, nowMs);
+      seedUnmeasured(candidates, this.policy.load, nowMs);
     }
     const picker = same
       ? previous.picker
@@ -184,6 +170,21 @@ export class Selection {
 }
 
 const NONE: readonly string[] = [];
+
+/** Gives candidates never measured an estimate to start with, from what is known of the others. */
+export function seedUnmeasured(
+  candidates: readonly Candidate[],
+  load: Load | undefined,
+  nowMs: number,
+): void {
+  const unmeasured = candidates.filter(({ state }) => state.measured === 0);
+  if (load?.seed === undefined || unmeasured.length === 0) return;
+  const states = candidates.map(({ state }) => state);
+  const seedMs = load.seed(states, nowMs);
+  for (const { state } of unmeasured) {
+    if (state instanceof InstanceState) state.seed(seedMs, nowMs);
+  }
+}
 
 function isSameList(a: readonly Candidate[], b: readonly Candidate[]): boolean {
   return a.length === b.length && a.every((candidate, i) => candidate === b[i]);

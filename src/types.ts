@@ -120,10 +120,11 @@ export interface InstanceRecord {
   readonly attempts: number;
   /** Attempts in flight. */
   readonly pending: number;
-  /** When the attempt that has waited longest for its answer began; Infinity while none waits. */
+  /**
+   * When the attempt that has waited longest for its answer began; Infinity while none waits. One that was overtaken,
+   * by a success of an attempt begun later, does not count.
+   */
   readonly waitingSinceMs: number;
-  /** When the last attempt ended, however. */
-  readonly idleSinceMs: number;
   /** Latency estimate in ms at `ewmaAtMs`; until something was measured the load's `seed`, or 0. */
   readonly ewmaMs: number;
   readonly ewmaAtMs: number;
@@ -192,11 +193,21 @@ export interface Policy {
 /** The cost of a candidate; less is better. */
 export interface Load {
   readonly name: string;
+  /** A number >= 0; one that is none (NaN) counts as the largest. */
   of(state: InstanceRecord, nowMs: number): number;
   /** The estimate, in ms, that an instance never measured starts with among these. Default 0. */
   seed?(peers: readonly InstanceRecord[], nowMs: number): number;
-  /** The latency estimate after a measured attempt of `elapsedMs`. Default: Peak EWMA over 10 s. */
-  observe?(state: InstanceRecord, elapsedMs: number, outcome: Outcome, nowMs: number): number;
+  /**
+   * The latency estimate after an attempt that took `elapsedMs` to answer or fail. `overtaken`: one begun later at the
+   * same instance had succeeded before it. Default: Peak EWMA over 10 s.
+   */
+  observe?(
+    state: InstanceRecord,
+    elapsedMs: number,
+    outcome: Outcome,
+    nowMs: number,
+    overtaken: boolean,
+  ): number;
 }
 
 /** A pure step that narrows the candidate list. */

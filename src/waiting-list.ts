@@ -1,9 +1,9 @@
 /** An attempt that waits for its answer; linked to its neighbours while it is in a {@link WaitingList}. */
 export interface Waiting {
   readonly startedAtMs: number;
-  /** @internal */
+  /** Kept by the list: true while it is in it. */
+  waits: boolean;
   older: Waiting | undefined;
-  /** @internal */
   newer: Waiting | undefined;
 }
 
@@ -18,19 +18,29 @@ export class WaitingList {
 
   /** Appends one that began no earlier than those in the list. */
   add(waiting: Waiting): void {
+    waiting.waits = true;
     waiting.older = this.#newest;
     if (this.#newest === undefined) this.#oldest = waiting;
     else this.#newest.newer = waiting;
     this.#newest = waiting;
   }
 
-  /** Takes out one that is in the list. */
+  /** Takes one out, if it is in the list. */
   remove(waiting: Waiting): void {
+    if (!waiting.waits) return;
     const { older, newer } = waiting;
     if (older === undefined) this.#oldest = newer;
     else older.newer = newer;
     if (newer === undefined) this.#newest = older;
     else newer.older = older;
+    waiting.waits = false;
     waiting.older = waiting.newer = undefined;
+  }
+
+  /** Takes out those that began before `startedAtMs`. */
+  removeBefore(startedAtMs: number): void {
+    while (this.#oldest !== undefined && this.#oldest.startedAtMs < startedAtMs) {
+      this.remove(this.#oldest);
+    }
   }
 }

@@ -34,7 +34,7 @@ describe('hold', () => {
     await clock.advance(20);
     expect(await call).toBe('headers');
     await clock.advance(5_000);
-    expect(row(client, 'a')).toMatchObject({ pending: 1, ewmaMs: undefined });
+    expect(row(client, 'a')).toMatchObject({ pending: 1, ewmaMs: 20 });
     expect(signal?.aborted).toBe(false);
     body.resolve('success');
     await settle();

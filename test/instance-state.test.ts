@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Learner, Lease } from '../src/instance-state.js';
 import { ManualClock } from '../src/testing/manual-clock.js';
 import type { LoadReport } from '../src/types.js';
 import { expectInvalidOption } from './support/errors.js';
@@ -12,9 +13,9 @@ describe('waitingSinceMs', () => {
     expect(a.waitingSinceMs).toBe(Infinity);
     const [first, second, third] = [a.begin(1), a.begin(2), a.begin(3)];
     expect(a.waitingSinceMs).toBe(1);
-    second.end('success');
-    expect(a.waitingSinceMs).toBe(1);
     first.answered();
+    expect(a.waitingSinceMs).toBe(2);
+    second.end('failure');
     expect(a.waitingSinceMs).toBe(3);
     third.end('ignored');
     expect(a.waitingSinceMs).toBe(Infinity);
@@ -23,42 +24,124 @@ describe('waitingSinceMs', () => {
     expect(a.pending).toBe(0);
   });
 
+  it.each(['success', 'answered'] as const)(
+    'leaves out those that a %s overtook, not those that began with it or after',
+    (how) => {
+      const a = state('a');
+      a.begin(1);
+      a.begin(2);
+      const [overtaker, beside] = [a.begin(3), a.begin(3)];
+      const later = a.begin(4);
+      if (how === 'success') overtaker.end('success');
+      else overtaker.answered();
+      expect(a.waitingSinceMs).toBe(3);
+      beside.end('ignored');
+      expect(a.waitingSinceMs).toBe(4);
+      later.end('failure');
+      expect(a.waitingSinceMs).toBe(Infinity);
+      expect(a.pending).toBe(how === 'success' ? 2 : 3);
+    },
+  );
+
+  it.each(['failure', 'overload', 'ignored'] as const)('a %s overtakes nobody', (outcome) => {
+    const a = state('a');
+    a.begin(1);
+    a.begin(2).end(outcome);
+    expect(a.waitingSinceMs).toBe(1);
+  });
+
   it('is right after any order of answers and ends', () => {
-    const steps = fc.array(fc.tuple(fc.constantFrom('begin', 'answered', 'end'), fc.nat(9)));
+    const kinds = ['begin', 'answered', 'success', 'failure', 'ignored'] as const;
+    const steps = fc.array(fc.tuple(fc.constantFrom(...kinds), fc.nat(9)));
     fc.assert(
       fc.property(steps, (given) => {
         const a = state('a');
-        const leases = new Map<number, { lease: ReturnType<typeof a.begin>; waits: boolean }>();
+        // By when they began; the list of the test is walked, where the record's is linked.
+        const inFlight = new Map<number, { lease: Lease; waits: boolean }>();
         given.forEach(([what, which], atMs) => {
-          if (what === 'begin') leases.set(atMs, { lease: a.begin(atMs), waits: true });
-          const [key, entry] = [...leases][which] ?? [];
-          if (key === undefined || entry === undefined || what === 'begin') return;
+          if (what === 'begin') {
+            inFlight.set(atMs, { lease: a.begin(atMs), waits: true });
+            return;
+          }
+          const [beganMs, entry] = [...inFlight][which] ?? [];
+          if (beganMs === undefined || entry === undefined) return;
+          const answersNow = !entry.lease.hasAnswered && ['answered', 'success'].includes(what);
           if (what === 'answered') entry.lease.answered();
-          else entry.lease.end('success');
+          else entry.lease.end(what);
           entry.waits = false;
-          if (what === 'end') leases.delete(key);
+          if (what !== 'answered') inFlight.delete(beganMs);
+          if (!answersNow) return;
+          for (const [otherMs, other] of inFlight) if (otherMs < beganMs) other.waits = false;
         });
-        const waiting = [...leases].filter(([, { waits }]) => waits).map(([atMs]) => atMs);
+        const waiting = [...inFlight].filter(([, { waits }]) => waits).map(([atMs]) => atMs);
         expect(a.waitingSinceMs).toBe(waiting[0] ?? Infinity);
-        expect(a.pending).toBe(leases.size);
+        expect(a.pending).toBe(inFlight.size);
       }),
-      { seed: 8, numRuns: 300 },
+      { seed: 8, numRuns: 500 },
     );
   });
 });
 
-describe('answered', () => {
-  it('ends what counts as latency, and only the first time', async () => {
+describe('what the load learns', () => {
+  it('is the time until the answer, at once, and only the first time', async () => {
     const clock = new ManualClock();
     const a = state('a', { clock });
     const lease = a.begin(0);
     await clock.advance(40);
     lease.answered();
+    expect(a).toMatchObject({ ewmaMs: 40, ewmaAtMs: 40, measured: 1, pending: 1 });
     await clock.advance(60_000);
     lease.answered();
     lease.end('success');
     lease.answered();
-    expect(a).toMatchObject({ ewmaMs: 40, measured: 1, pending: 0 });
+    expect(a).toMatchObject({ ewmaMs: 40, measured: 1, pending: 0, successRatio: 1 });
+  });
+
+  it('is told apart: an attempt that was overtaken', async () => {
+    const clock = new ManualClock();
+    const told: unknown[] = [];
+    const learner: Learner = {
+      name: 'spy',
+      of: () => 0,
+      observe: (_state, elapsedMs, outcome, nowMs, overtaken) => {
+        told.push([elapsedMs, outcome, nowMs, overtaken]);
+        return elapsedMs;
+      },
+    };
+    const a = state('a', { clock, learner });
+    const slow = a.begin(0);
+    await clock.advance(10);
+    const quick = a.begin(10);
+    await clock.advance(5);
+    quick.end('success');
+    await clock.advance(5);
+    slow.end('success');
+    expect(told).toEqual([
+      [5, 'success', 15, false],
+      [20, 'success', 20, true],
+    ]);
+  });
+
+  it('a stream that breaks after its answer lowers the success ratio, and nothing else', async () => {
+    const clock = new ManualClock();
+    const a = state('a', { clock });
+    const lease = a.begin(0);
+    await clock.advance(40);
+    lease.answered();
+    await clock.advance(9_000);
+    lease.end('failure');
+    expect(a).toMatchObject({ ewmaMs: 40, measured: 1, successRatio: 0.9, failuresInARow: 1 });
+  });
+
+  it('an answer lets the success ratio recover up to it, and no further', async () => {
+    const clock = new ManualClock();
+    const a = state('a', { clock });
+    a.begin(0).end('failure');
+    const lease = a.begin(0);
+    await clock.advance(10_000);
+    lease.answered();
+    expect(a.successRatio).toBeCloseTo(1 - 0.1 / Math.E);
+    expect(a.ewmaAtMs).toBe(10_000);
   });
 });
 
@@ -93,6 +176,17 @@ describe('report', () => {
     await clock.advance(7);
     a.begin(7).report({ qps: 100, utilization: 0.5 });
     expect(a.report).toEqual({ qps: 100, utilization: 0.5, errorsPerSecond: 0, atMs: 7 });
+  });
+
+  it.each([
+    { qps: 0, utilization: 0.5 },
+    { qps: 100, utilization: 0 },
+  ])('of %j leaves the one before in force', (quiet) => {
+    const a = state('a');
+    const lease = a.begin(0);
+    lease.report({ qps: 100, utilization: 0.5 });
+    lease.report(quiet);
+    expect(a.report).toMatchObject({ qps: 100, utilization: 0.5 });
   });
 
   it.each([

@@ -12,21 +12,28 @@ export interface AdaptiveLoadOptions {
 const SEED_MS = 30;
 /** However long it was idle, an instance costs something, so that its calls in flight still count. */
 const LEAST_MS = 0.001;
+/** Who waits longer than this holds a connection, or was forgotten: it tells nothing of the latency any more. */
+const LONGEST_WAIT_MS = 60_000;
 /** A success ratio below this counts as this: nobody is shut out for good. */
 const LEAST_RATIO = 0.02;
 
 /**
- * Latency times queue over capacity and success: `latency * (pending + 1) / (weight * max(sr, 0.02)^2)`. It does not
- * fall for an instance that fails fast, hangs, or is new:
+ * Latency times queue over capacity and success: `latency * (pending + 1) / (weight * max(sr, 0.02)^2)`. It is not taken
+ * in by an instance that fails fast, hangs, or is new:
  *
  * - A success moves the latency by Peak EWMA's rule (see `peakEwma`), here with `tauMs` 3 s.
  * - A failure or overload never lowers it, `max(estimate, elapsed)`, and lowers the success ratio `sr`, which averages
  *   over about 10 outcomes, falls faster with failures in a row, and returns to 1 within some 10 s.
  * - While an attempt waits for its answer the latency is at least the time it has waited: what Peak EWMA would learn
- *   were it answered now. So a hang shows at once. The estimate decays only while the instance is idle: one that was
- *   slow is tried again with one call, not with a burst.
+ *   were it answered now. So a hang shows at once. The estimate decays only while nothing is waited for: an instance
+ *   that was slow is tried again with one call, not with a burst.
+ * - An attempt that was overtaken, by a success of one begun later at the same instance, was slow for reasons of its own:
+ *   its wait does not count, and its end does not raise the latency.
  * - One never tried costs nothing, so it is tried at once. Until it is measured it counts as slow as the slowest known
  *   of its peers (30 ms if none), and its calls in flight squared: a newcomer is tried with few calls.
+ *
+ * Outcomes that blame nobody ('ignored': other 4xx, cancelled) teach it nothing, so an instance that answers 404 to
+ * everything looks idle; a `classify` that calls that a failure helps.
  *
  * Sources: Finagle `PeakEwma.scala`; go-kratos `selector/node/ewma` (success ratio, waiting attempts); the rest ours.
  *
@@ -36,10 +43,12 @@ export function adaptiveLoad(options: AdaptiveLoadOptions = {}): Learner & Requi
   checkKeys('adaptiveLoad', options, ['tauMs']);
   const tauMs = checkMs('adaptiveLoad.tauMs', options.tauMs ?? 3_000);
   const decay = (ms: number): number => Math.exp(-Math.max(0, ms) / tauMs);
-  const latency = (state: InstanceRecord, nowMs: number): number =>
-    state.waitingSinceMs === Infinity
-      ? Math.max(state.ewmaMs * decay(nowMs - state.idleSinceMs), LEAST_MS)
-      : Math.max(state.ewmaMs, nowMs - state.waitingSinceMs, LEAST_MS);
+  const latency = (state: InstanceRecord, nowMs: number): number => {
+    const waitedMs = nowMs - state.waitingSinceMs;
+    return waitedMs >= 0 && waitedMs < LONGEST_WAIT_MS
+      ? Math.max(state.ewmaMs, waitedMs, LEAST_MS)
+      : Math.max(state.ewmaMs * decay(nowMs - state.ewmaAtMs), LEAST_MS);
+  };
   return {
     name: 'adaptive',
     of(state, nowMs) {
@@ -52,8 +61,8 @@ export function adaptiveLoad(options: AdaptiveLoadOptions = {}): Learner & Requi
       const known = peers.filter(({ measured }) => measured > 0);
       return known.reduce((most, peer) => Math.max(most, latency(peer, nowMs)), 0) || SEED_MS;
     },
-    observe(state, elapsedMs, outcome, nowMs) {
-      if (elapsedMs >= state.ewmaMs) return elapsedMs;
+    observe(state, elapsedMs, outcome, nowMs, overtaken) {
+      if (elapsedMs >= state.ewmaMs) return overtaken ? state.ewmaMs : elapsedMs;
       if (outcome !== 'success') return state.ewmaMs;
       if (state.measured === 0) return elapsedMs; // a seed is no measurement
       const w = decay(nowMs - state.ewmaAtMs);

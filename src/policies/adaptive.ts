@@ -1,12 +1,9 @@
 import type { Policy } from '../types.js';
-import { checkKeys } from '../validate.js';
-import { adaptiveLoad } from './adaptive-load.js';
+import { checkKeys, checkMs } from '../validate.js';
+import { adaptiveLoad, type AdaptiveLoadOptions } from './adaptive-load.js';
 import { leastLoaded } from './best-of.js';
 
-export interface AdaptiveOptions {
-  /** Time constant with which the latency estimate comes down, in ms. Default 3,000. */
-  readonly tauMs?: number | undefined;
-}
+export type AdaptiveOptions = AdaptiveLoadOptions;
 
 /** Up to so many candidates all are compared. A full scan of more, by many clients at a low rate each, herds. */
 const SCANNED = 8;
@@ -22,5 +19,6 @@ const DRAWN = 3;
  */
 export function adaptive(options: AdaptiveOptions = {}): Policy {
   checkKeys('adaptive', options, ['tauMs']);
+  if (options.tauMs !== undefined) checkMs('adaptive.tauMs', options.tauMs);
   return leastLoaded('adaptive', adaptiveLoad(options), (n) => (n <= SCANNED ? n : DRAWN));
 }

@@ -63,7 +63,7 @@ function leastOfAll(candidates: readonly Candidate[], load: Load, rng: Rng): Pic
         if (excluded.size > 0 && excluded.has(candidate.instance.id)) continue;
         const cost = load.of(candidate.state, nowMs);
         const weight = candidate.instance.weight / largest;
-        if (best === undefined || cost < least) {
+        if (best === undefined || cost < least || Number.isNaN(least)) {
           best = candidate;
           least = cost;
           tied = weight;
@@ -85,15 +85,15 @@ function leastOfDrawn(
 ): Picker {
   const draw = weightedDraw(candidates, rng);
   const n = candidates.length;
-  /** One that is neither of these two: an earlier third may come again, which costs a draw and no more. */
-  const another = (
-    first: Candidate,
-    second: Candidate | undefined,
-    { excluded }: CallContext,
-  ): Candidate | undefined => {
+  const drawn = new Array<Candidate | undefined>(choices);
+  const isDrawn = (candidate: Candidate, count: number): boolean => {
+    for (let i = 0; i < count; i++) if (drawn[i] === candidate) return true;
+    return false;
+  };
+  const another = ({ excluded }: CallContext, count: number): Candidate | undefined => {
     for (let i = 0; i < TRIES; i++) {
       const other = candidates[i < WEIGHTED_TRIES ? draw.index() : Math.floor(rng.next() * n)];
-      if (other === undefined || other === first || other === second) continue;
+      if (other === undefined || isDrawn(other, count)) continue;
       if (excluded.size === 0 || !excluded.has(other.instance.id)) return other;
     }
     return undefined;
@@ -101,18 +101,17 @@ function leastOfDrawn(
   return {
     pick(context) {
       let best: Candidate | undefined;
-      let last: Candidate | undefined;
       let least = Infinity;
       // One place asks the load, for the first drawn and the others: so it is inlined, and its result never boxed.
-      for (let drawn = 0; drawn < choices; drawn++) {
-        const other = best === undefined ? draw.eligible(context) : another(best, last, context);
-        if (other === undefined) return best;
+      for (let count = 0; count < choices; count++) {
+        const other = count === 0 ? draw.eligible(context) : another(context, count);
+        if (other === undefined) break;
+        drawn[count] = other;
         const cost = load.of(other.state, context.nowMs);
-        if (best === undefined || cost < least) {
-          last = best;
+        if (best === undefined || cost < least || Number.isNaN(least)) {
           best = other;
           least = cost;
-        } else last = other;
+        }
       }
       return best;
     },

@@ -51,9 +51,10 @@ export class DeadlinePicker implements Picker {
     const at = excluded.size === 0 ? 0 : this.#earliestNotIn(excluded);
     const i = this.#heap[at];
     if (i === undefined) return undefined;
-    // An excluded candidate that was passed over keeps its deadline and so its turn.
+    // An excluded candidate that was passed over keeps one turn; more would come back as a burst.
+    const owed = (this.#virtual - this.#deadline(i)) / (this.#interval[i] ?? 1);
     this.#virtual = Math.max(this.#virtual, this.#deadline(i));
-    this.#turns[i] = (this.#turns[i] ?? 0) + 1;
+    this.#turns[i] = (this.#turns[i] ?? 0) + Math.max(1, Math.floor(owed));
     this.#siftDown(at);
     return this.#candidates[i];
   }

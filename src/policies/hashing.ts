@@ -67,24 +67,26 @@ export function chooser(
   };
 }
 
-/** Picks for calls without a `hashKey`: at random by weight. Made once per policy, which says so once. */
-export function keylessPicks(
+/** Names of the policies that have said that calls have no key. */
+const warned = new Set<string>();
+
+/** Picks for calls without a `hashKey`: at random by weight. Says so once per policy name. */
+export function keylessPick(
   policy: string,
-): (candidates: readonly Candidate[], rng: Rng) => (context: CallContext) => Candidate | undefined {
-  let warned = false;
-  return (candidates, rng) => {
-    let draw: WeightedDraw | undefined;
-    return (context) => {
-      if (!warned) {
-        warned = true;
-        process.emitWarning(
-          `The policy "${policy}" was asked to pick for a call without a hashKey: such calls go to instances at random.`,
-          { code: 'FAIRLEAD_NO_HASH_KEY' },
-        );
-      }
-      draw ??= weightedDraw(candidates, rng);
-      return draw.eligible(context);
-    };
+  candidates: readonly Candidate[],
+  rng: Rng,
+): (context: CallContext) => Candidate | undefined {
+  let draw: WeightedDraw | undefined;
+  return (context) => {
+    if (!warned.has(policy)) {
+      warned.add(policy);
+      process.emitWarning(
+        `The policy "${policy}" was asked to pick for a call without a hashKey: such calls go to instances at random.`,
+        { code: 'FAIRLEAD_NO_HASH_KEY' },
+      );
+    }
+    draw ??= weightedDraw(candidates, rng);
+    return draw.eligible(context);
   };
 }
 
@@ -94,13 +96,12 @@ export function hashingPolicy(
   balanceFactor: number | undefined,
   orderOf: (list: KeyedList) => KeyOrder,
 ): Policy {
-  const keyless = keylessPicks(name);
   return {
     name,
     build(candidates, { rng }) {
       const list = keyedList(candidates);
       const choose = chooser(list, orderOf(list), balanceFactor);
-      const draw = keyless(list.candidates, rng);
+      const draw = keylessPick(name, list.candidates, rng);
       return {
         pick(context) {
           const { hashKey, excluded, inFlight } = context;

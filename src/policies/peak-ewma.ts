@@ -1,3 +1,4 @@
+import type { Learner } from '../instance-state.js';
 import type { InstanceRecord, Load } from '../types.js';
 import { checkKeys, checkMs } from '../validate.js';
 
@@ -17,7 +18,7 @@ const UNKNOWN_COST_MS = 1e6;
  *
  * Source: Finagle, `PeakEwma.scala`.
  */
-export function peakEwma(options: PeakEwmaOptions = {}): Load & Required<Pick<Load, 'observe'>> {
+export function peakEwma(options: PeakEwmaOptions = {}): Learner {
   checkKeys('peakEwma', options, ['tauMs']);
   const tauMs = checkMs('peakEwma.tauMs', options.tauMs ?? 10_000);
   return {
@@ -40,4 +41,9 @@ export function peakEwma(options: PeakEwmaOptions = {}): Load & Required<Pick<Lo
 
 function decay(state: InstanceRecord, nowMs: number, tauMs: number): number {
   return Math.exp(-Math.max(0, nowMs - state.ewmaAtMs) / tauMs);
+}
+
+/** What learns from the attempts of a policy: its own load, else Peak EWMA, so that `ewmaMs` is always there. */
+export function learnerOf(load: Load | undefined): Learner {
+  return load?.observe === undefined ? peakEwma() : (load as Learner);
 }

@@ -1,13 +1,7 @@
 import type { CallContext, Candidate, Picker, Policy } from '../types.js';
 import { checkKeys, checkMs, checkNumber } from '../validate.js';
 import { hash32 } from './hash.js';
-import {
-  type BalanceOptions,
-  checkBalance,
-  type Choose,
-  chooser,
-  keylessPicks,
-} from './hashing.js';
+import { type BalanceOptions, checkBalance, type Choose, chooser, keylessPick } from './hashing.js';
 import { keyedList } from './keyed-list.js';
 import { rendezvousOrder } from './rendezvous.js';
 import { Sessions } from './sessions.js';
@@ -38,7 +32,6 @@ export function sticky(options: StickyOptions = {}): Policy {
   });
   const idleMs = checkMs('sticky.idleMs', options.idleMs ?? 1_800_000);
   const balanceFactor = checkBalance('sticky.balanceFactor', options.balanceFactor);
-  const keyless = keylessPicks('sticky');
   return {
     name: 'sticky',
     build(given, { rng }, previous) {
@@ -47,7 +40,7 @@ export function sticky(options: StickyOptions = {}): Policy {
       const choose = chooser(list, rendezvousOrder(list), balanceFactor);
       const sessions =
         previous instanceof StickyPicker ? previous.sessions : new Sessions(maxSessions, idleMs);
-      return new StickyPicker(candidates, choose, keyless(candidates, rng), sessions);
+      return new StickyPicker(candidates, choose, keylessPick('sticky', candidates, rng), sessions);
     },
   };
 }

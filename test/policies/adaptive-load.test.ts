@@ -37,14 +37,9 @@ describe('the load', () => {
     expect(load.of(record({ attempts: 0, measured: 0, ewmaMs: 30 }, 7), 0)).toBe(0);
   });
 
-  it('decays with tau while the instance is idle', () => {
+  it('decays with tau while nothing is waited for', () => {
     expect(load.of(record(), 3_000)).toBeCloseTo(100 / Math.E);
     expect(adaptiveLoad({ tauMs: 500 }).of(record(), 500)).toBeCloseTo(100 / Math.E);
-  });
-
-  it('does not decay for want of outcomes that count: an instance that answers 404 is not idle', () => {
-    const ignored = record({ ewmaAtMs: 0, idleSinceMs: 100_000 });
-    expect(load.of(ignored, 100_000)).toBe(100);
   });
 
   it('does not decay while an answer is waited for, so that one call tries it and not a burst', () => {
@@ -54,6 +49,12 @@ describe('the load', () => {
   it('is at least the time the oldest attempt has waited', () => {
     expect(load.of(record({ pending: 1, waitingSinceMs: 0 }), 99)).toBe(200);
     expect(load.of(record({ pending: 1, waitingSinceMs: 0 }), 700)).toBe(1_400);
+  });
+
+  it('takes one that has waited for a minute for a connection, and not for a hang', () => {
+    const held = { pending: 1, waitingSinceMs: 0, ewmaAtMs: 0 };
+    expect(load.of(record(held), 59_999)).toBe(2 * 59_999);
+    expect(load.of(record(held), 60_000)).toBeCloseTo(200 * Math.exp(-20));
   });
 
   it('tells idle instances apart by their calls in flight, however long they were idle', () => {
@@ -76,13 +77,22 @@ describe('the estimate', () => {
     outcome: Outcome,
     given: Partial<InstanceRecord> = {},
     nowMs = 1_000,
-  ): number => load.observe(record(given), elapsedMs, outcome, nowMs);
+    overtaken = false,
+  ): number => load.observe(record(given), elapsedMs, outcome, nowMs, overtaken);
 
   it('jumps up to a slower answer', () => {
     expect(after(500, 'success')).toBe(500);
   });
 
-  it('comes down to a faster one with tau', () => {
+  it.each(['success', 'failure'] as const)(
+    'is not raised by a %s that was overtaken',
+    (outcome) => {
+      expect(after(500, outcome, {}, 1_000, true)).toBe(100);
+    },
+  );
+
+  it('comes down to a faster one with tau, overtaken or not', () => {
+    expect(after(10, 'success', {}, 1_000, true)).toBe(after(10, 'success'));
     const w = Math.exp(-1 / 3);
     expect(after(10, 'success')).toBeCloseTo(100 * w + 10 * (1 - w));
   });
@@ -107,8 +117,8 @@ describe('the seed', () => {
 
   it('is the largest latency known among the peers, as it stands', () => {
     const peers = [
-      record({ ewmaMs: 40, idleSinceMs: 3_000 }),
-      record({ ewmaMs: 80, idleSinceMs: 0 }), // idle since: 29 by now
+      record({ ewmaMs: 40, ewmaAtMs: 3_000 }),
+      record({ ewmaMs: 80, ewmaAtMs: 0 }), // idle since: 29 by now
       record({ measured: 0, ewmaMs: 500 }),
     ];
     expect(load.seed(peers, 3_000)).toBe(40);

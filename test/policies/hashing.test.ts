@@ -196,24 +196,6 @@ describe.each(HASHING)('%s', (name, path, factory) => {
       expect(new Set(picks(picker, 50, context(['c0', 'c2'])))).toEqual(new Set(['c1']));
       expect(picker.pick(context(['c0', 'c1', 'c2']))).toBeUndefined();
     });
-
-    it('warns once per policy, whatever number of lists and calls', () => {
-      const warn = vi.spyOn(process, 'emitWarning').mockReturnValue();
-      const policy = factory();
-      let picker: Picker | undefined;
-      for (let i = 1; i <= 3; i++) {
-        picker = build(policy, equal(i), picker);
-        picker.pick(keyed('a'));
-      }
-      expect(warn).not.toHaveBeenCalled();
-      picks(build(policy, equal(3), picker), 3);
-      picks(build(policy, equal(4), picker), 3);
-      expect(warn.mock.calls).toEqual([
-        [expect.stringContaining(`"${name}"`), { code: 'FAIRLEAD_NO_HASH_KEY' }],
-      ]);
-      picks(build(factory(), equal(3)), 3);
-      expect(warn).toHaveBeenCalledTimes(2);
-    });
   });
 
   describe('balanceFactor', () => {

@@ -11,7 +11,7 @@ function fed(...samples: readonly [rttMs: number, atMs: number][]) {
   const load = peakEwma();
   const { state } = candidate('a');
   for (const [rttMs, atMs] of samples) {
-    state.ewmaMs = load.observe(state, rttMs, 'success', atMs);
+    state.ewmaMs = load.observe(state, rttMs, 'success', atMs, false);
     state.ewmaAtMs = atMs;
     state.measured++;
   }

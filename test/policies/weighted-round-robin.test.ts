@@ -16,6 +16,17 @@ function build(list: readonly Candidate[], seed = 1, previous?: Picker): Picker 
   );
 }
 
+describe('one that was passed over', () => {
+  it('has one turn to come, not all that it missed', () => {
+    const picker = build(weighted(1, 1, 1));
+    picks(picker, 1_000, context(['c0']));
+    const counts = countById(picks(picker, 300));
+    // One, and what was left of its interval when it was first passed over.
+    expect(counts['c0']).toBeLessThanOrEqual(102);
+    expect(counts['c0']).toBeGreaterThanOrEqual(100);
+  });
+});
+
 describe('shares', () => {
   it('are exact over any window of W picks, from any start, for any integer weights', () => {
     const weights = fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 12 });

@@ -3,7 +3,11 @@
  * call) against modelled servers. Arrivals are Poisson; every run is repeatable from its seed.
  */
 import { describe, expect, it } from 'vitest';
-import { ambientErrors, blackHole, coldJoiner, slowPair } from './scenarios.js';
+import { createClient } from '../../src/client.js';
+import { ManualClock, settle } from '../../src/testing/manual-clock.js';
+import { memoryAdapter } from '../../src/testing/memory-adapter.js';
+import { seededRng } from '../../src/testing/seeded-rng.js';
+import { ambientErrors, blackHole, coldJoiner, heavyTail, slowPair } from './scenarios.js';
 import { exponentialMs, good, shareOf } from './servers.js';
 import { type Server, simulate } from './simulate.js';
 
@@ -99,5 +103,39 @@ describe('ambient errors: every instance fails 1 % of its calls at once, at 85 %
       const peakMs = await ambientErrors('peak-ewma', n, seed);
       expect(adaptiveMs / peakMs, `seed ${String(seed)}`).toBeLessThanOrEqual(1);
     }
+  });
+});
+
+describe('a heavy tail: 1 call in 500 takes 60 times as long, wherever it goes, at 60 % load', () => {
+  it.each([3, 8])('of %s, none is blamed for it: nobody has to queue', async (n) => {
+    expect(most(await perSeed((seed) => heavyTail('adaptive', n, seed)))).toBeLessThan(0.005);
+  });
+
+  it('Peak EWMA blames them, which shows that the scenario can fail', async () => {
+    const shares = await perSeed((seed) => heavyTail('peak-ewma', 8, seed));
+    expect(Math.min(...shares)).toBeGreaterThan(0.02);
+  });
+});
+
+describe('a lease that is never ended', () => {
+  it('counts as load, not as a hang for ever', async () => {
+    const clock = new ManualClock();
+    const client = createClient({
+      service: 'orders',
+      discovery: memoryAdapter(['a', 'b', 'c'].map((id) => ({ id, host: id, port: 80 }))),
+      env: { clock, rng: seededRng(1) },
+    });
+    await settle();
+    const { id: forgotten } = client.pick().instance;
+    let there = 0;
+    for (let i = 0; i < 3_000; i++) {
+      const lease = client.pick();
+      await clock.advance(50);
+      lease.end('success');
+      if (i * 50 >= 90_000 && lease.instance.id === forgotten) there++;
+    }
+    // It looks twice as loaded, so with one call at a time it has one every 2 s: 30 in the last minute.
+    expect(there).toBeGreaterThan(15);
+    await client.close();
   });
 });

@@ -63,3 +63,26 @@ export async function ambientErrors(policy: PolicyName, n: number, seed: number)
   const sent: Sent[] = await simulate({ policy, servers, perSecond, durationMs: 60_000, seed });
   return percentileMs(sent, 0.99);
 }
+
+/**
+ * Share of the calls that have to queue where 1 in 500 takes 3 s, anywhere, the others 50 ms; n of 16 workers each at
+ * 60 % load. The slow calls say nothing of the instances: only a policy that blames them makes others queue.
+ */
+export async function heavyTail(policy: PolicyName, n: number, seed: number): Promise<number> {
+  const LONG_MS = 3_000;
+  const SHORT_MS = 50;
+  const servers = Array.from({ length: n }, (_, i): Server => ({
+    id: `s${String(i)}`,
+    workers: 16,
+    serve: (_nowMs, rng) => ({ ms: rng.next() < 1 / 500 ? LONG_MS : SHORT_MS }),
+  }));
+  const meanMs = SHORT_MS + (LONG_MS - SHORT_MS) / 500;
+  const perSecond = (0.6 * n * 16 * 1_000) / meanMs;
+  const sent = await simulate({ policy, servers, perSecond, durationMs: 60_000, seed });
+  // Times are sums of doubles.
+  const queued = sent.filter(({ ms }) => {
+    const served = ms < LONG_MS - 1 ? SHORT_MS : LONG_MS;
+    return ms - served > 1;
+  });
+  return queued.length / sent.length;
+}

@@ -20,7 +20,6 @@ export function candidate(
     ewmaAtMs: 0,
     measured: 0,
     waitingSinceMs: Infinity,
-    idleSinceMs: 0,
     attempts: record.measured ?? 0,
     successRatio: 1,
     failuresInARow: 0,

@@ -1,6 +1,7 @@
 import { toInstance } from '../../discovery.js';
-import { InstanceState, type Learner, type Lease } from '../../instance-state.js';
-import { peakEwma } from '../../policies/peak-ewma.js';
+import { InstanceState, type Lease } from '../../instance-state.js';
+import { learnerOf } from '../../policies/peak-ewma.js';
+import { seedUnmeasured } from '../../selection.js';
 import type { CallContext, Candidate, Picker, Policy } from '../../types.js';
 import { seededRng } from '../seeded-rng.js';
 import { PolicyViolation, type Subject } from './case.js';
@@ -39,8 +40,7 @@ export class Scene {
     const instance = toInstance({ id, host, port: 80, weight }, id);
     let state = this.#states.get(id);
     if (state === undefined) {
-      const { load } = this.policy;
-      const learner = load?.observe === undefined ? peakEwma() : (load as Learner);
+      const learner = learnerOf(this.policy.load);
       const { clock } = this;
       const traffic = this.#traffic;
       state = new InstanceState(instance, { traffic, clock, learner, createBreaker: undefined });
@@ -59,7 +59,7 @@ export class Scene {
   build(list: readonly Member[]): this {
     this.#list = list;
     this.#members = new Set(list);
-    this.#seedUnmeasured(list);
+    seedUnmeasured(list, this.policy.load, this.clock.now());
     const { clock } = this;
     this.#picker = this.#guarded('build', () =>
       this.policy.build(list, { clock, rng: this.#rng }, this.#picker),
@@ -113,17 +113,6 @@ export class Scene {
     const message = `Policy "${this.policy.name}": expected ${expected}; got ${got}.`;
     const where = describeScene(this.seed, this.#list, call);
     throw new PolicyViolation(`${message}\n${where}`, cause === undefined ? undefined : { cause });
-  }
-
-  /** As a client does before it builds a picker. */
-  #seedUnmeasured(list: readonly Member[]): void {
-    const { load } = this.policy;
-    const unmeasured = list.filter(({ state }) => state.measured === 0);
-    if (load?.seed === undefined || unmeasured.length === 0) return;
-    const nowMs = this.clock.now();
-    const states = list.map(({ state }) => state);
-    const seedMs = load.seed(states, nowMs);
-    for (const { state } of unmeasured) state.seed(seedMs, nowMs);
   }
 
   #guarded<T>(what: string, run: () => T, call?: Call): T {
