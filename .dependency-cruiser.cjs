@@ -4,7 +4,9 @@
  */
 const levels = [
   ['^src/(types|errors)\\.ts$'],
-  ['^src/(env|options|call-options|events|discovery|validate|retry-after|instance-state|waiting-list|success-ratio)\\.ts$'],
+  [
+    '^src/(env|options|call-options|events|discovery|validate|retry-after|instance-state|waiting-list|success-ratio)\\.ts$',
+  ],
   ['^src/policies/', '^src/stages/', '^src/health/', '^src/resilience/'],
   ['^src/(instance-set|watch-loop|shrink-guard|selection|attempt|executor)\\.ts$'],
   ['^src/(client|client-pool|index)\\.ts$'],

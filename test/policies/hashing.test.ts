@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { toInstance } from '../../src/discovery.js';
 import { seededRng } from '../../src/testing/seeded-rng.js';
-import type {} from '../../src/types.js';
 import { candidate, context, countById, picks, weighted } from '../support/candidates.js';
 import { expectInvalidOption } from '../support/errors.js';
 import { thrownBy } from '../support/promises.js';
