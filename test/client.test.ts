@@ -5,7 +5,7 @@ import type { CallOptions } from '../src/call-options.js';
 import { p2c } from '../src/policies/p2c.js';
 import { settle } from '../src/testing/manual-clock.js';
 import { memoryAdapter } from '../src/testing/memory-adapter.js';
-import type { Load, Policy } from '../src/types.js';
+import type { CallContext, Load, Policy } from '../src/types.js';
 import { expectCode, expectInvalidOption, reset } from './support/errors.js';
 import { clientOver, rig, row, scripted, specs, yielding } from './support/fixtures.js';
 import { deferred, never, thrownBy, watched } from './support/promises.js';
@@ -185,6 +185,21 @@ describe('pick', () => {
     await clock.advance(10);
     lease.end(outcome);
     expect(row(client, 'a')).toMatchObject({ successRatio: ratio, ewmaMs });
+    await client.close();
+  });
+
+  it('learns by Peak EWMA over 10 s where the load of the policy does not', async () => {
+    const { client, clock } = await rig(['a'], { policy: 'p2c' });
+    for (const [pauseMs, takesMs] of [
+      [0, 100],
+      [9_980, 20],
+    ] as const) {
+      await clock.advance(pauseMs);
+      const lease = client.pick();
+      await clock.advance(takesMs);
+      lease.end('success');
+    }
+    expect(row(client, 'a').ewmaMs).toBeCloseTo(100 / Math.E + 20 * (1 - 1 / Math.E), 9);
     await client.close();
   });
 
@@ -469,6 +484,41 @@ describe('rebuilds', () => {
     await client.close();
   });
 
+  it('happen at the very millisecond at which the opening ends', async () => {
+    const { client, clock } = await rig(['a', 'b'], { breaker: { consecutiveFailures: 1 } });
+    let openMs = 0;
+    client.on('breaker.opened', (event) => (openMs = event.openMs));
+    client.pick({ excluded: ['b'] }).end('failure');
+    client.pick().end('success');
+    const { rebuilds } = client.snapshot();
+    await clock.advance(openMs - 1);
+    client.pick().end('ignored');
+    expect(client.snapshot().rebuilds).toBe(rebuilds);
+    await clock.advance(openMs - clock.now());
+    client.pick().end('ignored');
+    expect(client.snapshot().rebuilds).toBe(rebuilds + 1);
+    await client.close();
+  });
+
+  it('happen as each of several openings ends, not when the last does', async () => {
+    const { client, clock } = await rig(['a', 'b', 'c', 'd', 'e'], {
+      breaker: { consecutiveFailures: 1 },
+    });
+    const openMs: number[] = [];
+    client.on('breaker.opened', (event) => openMs.push(event.openMs));
+    client.pick({ excluded: ['b', 'c', 'd', 'e'] }).end('failure');
+    client.pick({ excluded: ['a', 'c', 'd', 'e'] }).end('failure');
+    const [first = 0, second = 0] = openMs.sort((a, b) => a - b);
+    expect(second).toBeGreaterThan(first);
+    const left = (): number => client.explain().candidates.length;
+    expect(left()).toBe(3);
+    await clock.advance(first);
+    expect(left()).toBe(4);
+    await clock.advance(second - first);
+    expect(left()).toBe(5);
+    await client.close();
+  });
+
   it("hand a user's policy its own picker before, and only live candidates", async () => {
     const built: { readonly ids: string[]; readonly previous: unknown }[] = [];
     const pickers: unknown[] = [];
@@ -494,6 +544,172 @@ describe('rebuilds', () => {
       { ids: ['a', 'b'], previous: pickers[0] },
     ]);
     expect(client.snapshot().policy).toBe('first');
+    await client.close();
+  });
+});
+
+describe("a load's seed", () => {
+  /** A policy that notes what its load's seed is asked, and what the records say when a picker is built. */
+  function seeding(): { policy: Policy; asked: unknown[]; built: unknown[] } {
+    const asked: unknown[] = [];
+    const built: unknown[] = [];
+    const load: Load = {
+      name: 'seeding',
+      of: () => 0,
+      observe: (_state, elapsedMs) => elapsedMs,
+      seed: (peers, nowMs) => {
+        asked.push([peers.map(({ instance }) => instance.id).join(), nowMs]);
+        return 70 + nowMs;
+      },
+    };
+    const inner = p2c({ load });
+    const policy: Policy = {
+      ...inner,
+      build(candidates, env, previous) {
+        built.push(
+          candidates.map(({ state }) => [state.instance.id, state.ewmaMs, state.ewmaAtMs]),
+        );
+        return inner.build(candidates, env, previous);
+      },
+    };
+    return { policy, asked, built };
+  }
+
+  it('is what all never measured start with, asked of all at the time of the list', async () => {
+    const { policy, asked, built } = seeding();
+    const { client, clock, source } = await rig(['a', 'b'], { policy });
+    await clock.advance(10);
+    const first = client.pick({ excluded: ['b'] });
+    await clock.advance(5);
+    first.end('success');
+    client.pick({ excluded: ['a'] }); // begun, and never measured
+    source.set(specs('a', 'b', 'c'));
+    await clock.advance(5);
+    client.pick().end('ignored');
+    expect(asked).toEqual([
+      ['a,b', 10],
+      ['a,b,c', 20],
+    ]);
+    expect(built).toEqual([
+      [
+        ['a', 80, 10],
+        ['b', 80, 10],
+      ],
+      [
+        ['a', 5, 15],
+        ['b', 90, 20],
+        ['c', 90, 20],
+      ],
+    ]);
+    await client.close();
+  });
+
+  it('is not asked again for a change that leaves the same candidates', async () => {
+    const { policy, asked } = seeding();
+    const { client, source } = await rig(['a', 'b'], { policy });
+    client.pick().end('ignored');
+    source.set(specs('a', 'b', 'c*0'));
+    await settle();
+    client.pick().end('ignored');
+    expect(asked).toHaveLength(1);
+    await client.close();
+  });
+});
+
+describe('a policy is told', () => {
+  /** A policy that takes the first candidate left and notes what it is told of the call. */
+  function noting(): { policy: Policy; told: CallContext[] } {
+    const told: CallContext[] = [];
+    const policy: Policy = {
+      name: 'noting',
+      build: (candidates) => ({
+        pick({ nowMs, excluded, hashKey, inFlight }) {
+          told.push({ nowMs, excluded, hashKey, inFlight });
+          return candidates.find(({ instance }) => !excluded.has(instance.id));
+        },
+      }),
+    };
+    return { policy, told };
+  }
+
+  it('the attempts in flight everywhere, by pick and by call, and the key', async () => {
+    const { policy, told } = noting();
+    const { client, clock } = await rig(['a', 'b'], { policy });
+    client.pick({ hashKey: 'k' });
+    void client.call(() => clock.sleep(50), { hashKey: 'c' });
+    await settle();
+    client.pick({ excluded: ['a'] });
+    await clock.advance(50);
+    void client.call(() => 1);
+    await settle();
+    const none = new Set();
+    expect(told).toEqual([
+      { nowMs: 0, excluded: none, hashKey: 'k', inFlight: 0 },
+      { nowMs: 0, excluded: none, hashKey: 'c', inFlight: 1 },
+      { nowMs: 0, excluded: new Set(['a']), hashKey: undefined, inFlight: 2 },
+      { nowMs: 50, excluded: none, hashKey: undefined, inFlight: 2 },
+    ]);
+    await client.close();
+  });
+
+  it('of a retry what is so then: the time, the tried, and one less in flight', async () => {
+    const { policy, told } = noting();
+    const { client, clock } = await rig(['a', 'b'], { policy });
+    client.pick();
+    let sent = 0;
+    const call = watched(
+      client.call(
+        async () => {
+          await clock.sleep(30);
+          if (++sent === 1) throw reset();
+        },
+        { idempotent: true, hashKey: 'k' },
+      ),
+    );
+    await clock.advance(200);
+    expect(call.status).toBe('resolved');
+    expect(told.slice(1)).toEqual([
+      { nowMs: 0, excluded: new Set(), hashKey: 'k', inFlight: 1 },
+      { nowMs: expect.any(Number) as number, excluded: new Set(['a']), hashKey: 'k', inFlight: 1 },
+    ]);
+    expect(told[2]?.nowMs).toBeGreaterThanOrEqual(30);
+    await client.close();
+  });
+
+  it('of an attempt whose body is open that it is still in flight', async () => {
+    const { policy, told } = noting();
+    const { client } = await rig(['a'], { policy });
+    const body = deferred<'success'>();
+    await client.call((context) => context.hold(body.promise));
+    await client.call(() => 1);
+    expect(client.snapshot().inFlight).toBe(0);
+    body.resolve('success');
+    await settle();
+    await client.call(() => 1);
+    expect(told.map(({ inFlight }) => inFlight)).toEqual([0, 1, 0]);
+    await client.close();
+  });
+
+  it('to avoid those on trial in a retry, and all else as it is', async () => {
+    const { policy, told } = noting();
+    const { client, clock } = await rig(['a', 'b', 'c'], {
+      policy,
+      breaker: { consecutiveFailures: 1 },
+    });
+    client.pick({ excluded: ['b', 'c'] }).end('failure');
+    const open = client.pick({ excluded: ['a', 'b'] });
+    await clock.advance(1_000);
+    expect(client.pick({ excluded: ['b'], hashKey: 'k' }).instance.id).toBe('c');
+    expect(told.at(-1)).toEqual({
+      nowMs: 1_000,
+      excluded: new Set(['b', 'a']),
+      hashKey: 'k',
+      inFlight: 1,
+    });
+    client.pick({ excluded: ['b', 'c'] }).end('ignored'); // the trial says nothing: still half open
+    expect(row(client, 'a').breaker).toBe('half-open');
+    expect(client.pick({ excluded: ['b'] }).instance.id).toBe('c');
+    open.end('ignored');
     await client.close();
   });
 });

@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { realEnv, sleepOn } from '../src/env.js';
+import type { Rng } from '../src/types.js';
 import { ManualClock, settle } from '../src/testing/manual-clock.js';
 import { watched } from './support/promises.js';
 import { chiSquare, chiSquareLimit } from './support/statistics.js';
@@ -45,7 +46,34 @@ describe('sleepOn', () => {
   });
 });
 
+/** The randomness of a process whose `Math.random` yields these numbers, the last one for ever. */
+async function randomFrom(...seeds: number[]): Promise<Rng> {
+  const random = vi.spyOn(Math, 'random');
+  for (const seed of seeds) random.mockReturnValueOnce(seed);
+  random.mockReturnValue(seeds.at(-1) ?? 0);
+  vi.resetModules();
+  try {
+    return (await import('../src/env.js')).realEnv().rng;
+  } finally {
+    random.mockRestore();
+  }
+}
+
 describe('realEnv', () => {
+  it('draws what xorshift128 draws from the seed of the paper that it is from', async () => {
+    const seeds = [123_456_789, 362_436_069, 521_288_629, 88_675_123];
+    const rng = await randomFrom(...seeds.map((seed) => seed / 2 ** 32));
+    expect(Array.from({ length: 6 }, () => rng.next() * 2 ** 32)).toEqual([
+      3_701_687_786, 458_299_110, 2_500_872_618, 3_633_119_408, 516_391_518, 2_377_269_574,
+    ]);
+  });
+
+  it('draws something although its seed is 0', async () => {
+    const rng = await randomFrom(0);
+    const draws = Array.from({ length: 20 }, () => rng.next());
+    expect(new Set(draws).size).toBeGreaterThan(10);
+  });
+
   it('draws from [0, 1) and never goes back in time', () => {
     const { clock, rng } = realEnv();
     const before = clock.now();
@@ -69,6 +97,15 @@ describe('realEnv', () => {
     }
     const even = counts.map(() => 1 / counts.length);
     expect(chiSquare(counts, even)).toBeLessThan(chiSquareLimit(counts.length - 1));
+  });
+
+  it('reads a clock that nobody can set: not the time of day', () => {
+    const timeOfDay = vi.spyOn(Date, 'now').mockReturnValue(-1);
+    try {
+      expect(realEnv().clock.now()).toBeGreaterThan(0);
+    } finally {
+      timeOfDay.mockRestore();
+    }
   });
 
   it('has timers that fire, and none that was cancelled', async () => {

@@ -125,6 +125,24 @@ describe('hold', () => {
     await client.close();
   });
 
+  it('frees the instance at once when the attempt fails, whatever becomes of the body', async () => {
+    const { client } = await rig(['a']);
+    const body = deferred<Outcome>();
+    const call = watched(
+      client.call((context) => {
+        context.hold(body.promise);
+        throw reset();
+      }),
+    );
+    await settle();
+    expect(call.status).toBe('rejected');
+    expect(row(client, 'a')).toMatchObject({ pending: 0, successRatio: 0.9 });
+    body.resolve('success');
+    await settle();
+    expect(row(client, 'a')).toMatchObject({ pending: 0, successRatio: 0.9 });
+    await client.close();
+  });
+
   it('means nothing when the attempt has timed out', async () => {
     const { client, clock } = await rig(['a'], { timeoutMs: 50 });
     const uncaught = await collectUncaught(async () => {

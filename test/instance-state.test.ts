@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Learner, Lease } from '../src/instance-state.js';
+import type { Breaker, InstanceState, Learner, Lease } from '../src/instance-state.js';
 import { ManualClock } from '../src/testing/manual-clock.js';
 import type { LoadReport } from '../src/types.js';
 import { expectInvalidOption } from './support/errors.js';
@@ -143,6 +143,124 @@ describe('what the load learns', () => {
     expect(a.successRatio).toBeCloseTo(1 - 0.1 / Math.E);
     expect(a.ewmaAtMs).toBe(10_000);
   });
+
+  it('after the end changes nothing, for those that still wait neither', () => {
+    const a = state('a');
+    const [first, second] = [a.begin(1), a.begin(2)];
+    first.end('success');
+    first.answered();
+    expect(a.waitingSinceMs).toBe(2);
+    second.end('success');
+    expect(a.waitingSinceMs).toBe(Infinity);
+  });
+});
+
+it('an attempt that has its answer holds no other: open for hours, it would keep all since in memory', () => {
+  const a = state('a');
+  const leases = [a.begin(1), a.begin(2), a.begin(3)];
+  leases[1]?.answered();
+  expect(leases[1]).toMatchObject({ older: undefined, newer: undefined });
+  leases[0]?.answered();
+  expect(leases[0]).toMatchObject({ older: undefined, newer: undefined });
+  expect(leases[2]).toMatchObject({ older: undefined, newer: undefined });
+});
+
+describe('the learner', () => {
+  it('is told how long the answer took, the outcome and the time, before anything is written', async () => {
+    const clock = new ManualClock();
+    const told: unknown[] = [];
+    const learner: Learner = {
+      name: 'spy',
+      of: () => 0,
+      observe: ({ ewmaAtMs, measured }, ...rest) => {
+        told.push({ ewmaAtMs, measured }, ...rest);
+        return 7;
+      },
+    };
+    const a = state('a', { clock, learner });
+    a.begin(0).end('ignored');
+    const lease = a.begin(0);
+    await clock.advance(100);
+    lease.end('overload');
+    expect(told).toEqual([{ ewmaAtMs: 0, measured: 0 }, 100, 'overload', 100, false]);
+    expect(a).toMatchObject({ ewmaMs: 7, ewmaAtMs: 100, measured: 1 });
+  });
+});
+
+describe('successRatio', () => {
+  it('recovers from the outcome before to this one', async () => {
+    const clock = new ManualClock();
+    const a = state('a', { clock });
+    a.begin(0).end('failure');
+    await clock.advance(10_000);
+    a.begin(10_000).end('failure');
+    expect(a.successRatio).toBeCloseTo((1 - 0.1 / Math.E) * 0.9 ** 2, 12);
+  });
+});
+
+describe('the traffic', () => {
+  it('is what is in flight at all instances that share it, answered or not', () => {
+    const traffic = { inFlight: 0 };
+    const [a, b] = [state('a', { traffic }), state('b', { traffic })];
+    const leases = [a.begin(0), b.begin(0), b.begin(0)];
+    expect(traffic.inFlight).toBe(3);
+    leases[1]?.answered();
+    expect(traffic.inFlight).toBe(3);
+    leases[1]?.end('ignored');
+    leases[1]?.end('ignored');
+    expect(traffic.inFlight).toBe(2);
+    for (const lease of leases) lease.end('success');
+    expect(traffic.inFlight).toBe(0);
+  });
+});
+
+describe('the breaker', () => {
+  /** A breaker that notes what it is told. */
+  function spy(): Breaker & { readonly told: unknown[] } {
+    const told: unknown[] = [];
+    return {
+      told,
+      state: { kind: 'half-open', probeUntilMs: undefined },
+      admit: (nowMs) => told.push(['admit', nowMs]),
+      record: (...given) => told.push(['record', ...given]),
+      shutdown: () => told.push(['shutdown']),
+    };
+  }
+
+  it('is made with the first attempt, and told of each with its permit and the time, ignored ones too', async () => {
+    const clock = new ManualClock();
+    const breaker = spy();
+    const made: InstanceState[] = [];
+    const createBreaker = (of: InstanceState): Breaker => {
+      made.push(of);
+      return breaker;
+    };
+    const a = state('a', { clock, createBreaker });
+    expect(a.breaker.kind).toBe('closed');
+    const [first, second] = [a.begin(3), a.begin(4)];
+    expect(made).toEqual([a]);
+    expect(a.breaker.kind).toBe('half-open');
+    await clock.advance(12);
+    second.end('ignored');
+    await clock.advance(8);
+    first.end('failure');
+    expect(breaker.told).toEqual([
+      ['admit', 3],
+      ['admit', 4],
+      ['record', 2, 'ignored', 12],
+      ['record', 1, 'failure', 20],
+    ]);
+  });
+
+  it('is told nothing more once it is shut down', () => {
+    const breaker = spy();
+    const a = state('a', { createBreaker: () => breaker });
+    const lease = a.begin(0);
+    a.shutdown();
+    lease.end('failure');
+    expect(breaker.told).toEqual([['admit', 0], ['shutdown']]);
+    expect(a.breaker.kind).toBe('closed');
+  });
 });
 
 describe('failuresInARow', () => {
@@ -166,6 +284,14 @@ describe('seed', () => {
     lease.end('success');
     a.seed(70, 20);
     expect(a).toMatchObject({ ewmaMs: 10, ewmaAtMs: 10 });
+  });
+
+  it('is brought up to date while the first attempts have not ended', () => {
+    const a = state('a');
+    a.seed(70, 5);
+    a.begin(6);
+    a.seed(90, 7);
+    expect(a).toMatchObject({ ewmaMs: 90, ewmaAtMs: 7 });
   });
 });
 

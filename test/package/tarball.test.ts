@@ -103,12 +103,12 @@ const doors = ['index', 'testing', 'static', 'fetch', 'axios', 'consul'];
 
 describe('what it leads to', () => {
   test.each(doors)('%s.js: the dependencies and its own peer', (door) => {
-    const allowed = ['opossum', 'p-retry', ...(peers[door] ?? [])];
+    const allowed = ['js-xxhash', 'opossum', 'p-retry', ...(peers[door] ?? [])];
     expect(packagesOf(`dist/${door}.js`).filter((name) => !allowed.includes(name))).toEqual([]);
   });
 
   test.each(doors)('%s.cjs: the same without p-retry, which is ESM only', (door) => {
-    const allowed = ['opossum', ...(peers[door] ?? [])];
+    const allowed = ['js-xxhash', 'opossum', ...(peers[door] ?? [])];
     expect(packagesOf(`dist/${door}.cjs`).filter((name) => !allowed.includes(name))).toEqual([]);
   });
 
@@ -120,9 +120,9 @@ describe('what it leads to', () => {
     },
   );
 
-  test('the core does need opossum and p-retry: the walk sees what there is', () => {
-    expect(packagesOf('dist/index.js')).toEqual(['opossum', 'p-retry']);
-    expect(packagesOf('dist/index.cjs')).toEqual(['opossum']);
+  test('the core does need js-xxhash, opossum and p-retry: the walk sees what there is', () => {
+    expect(packagesOf('dist/index.js')).toEqual(['js-xxhash', 'opossum', 'p-retry']);
+    expect(packagesOf('dist/index.cjs')).toEqual(['js-xxhash', 'opossum']);
   });
 
   test.each(['consul.js', 'consul.cjs'])('%s loads consul on first use, not at import', (file) => {

@@ -42,6 +42,11 @@ describe('the load', () => {
     expect(adaptiveLoad({ tauMs: 500 }).of(record(), 500)).toBeCloseTo(100 / Math.E);
   });
 
+  it('does not decay, nor grow, when the clock reading is from before the estimate', () => {
+    expect(load.of(record({ ewmaAtMs: 500 }), 0)).toBe(100);
+    expect(load.observe(record({ ewmaAtMs: 500 }), 10, 'success', 0, false)).toBe(100);
+  });
+
   it('does not decay while an answer is waited for, so that one call tries it and not a burst', () => {
     expect(load.of(record({ pending: 1, waitingSinceMs: 2_999 }), 3_000)).toBe(200);
   });
@@ -62,6 +67,13 @@ describe('the load', () => {
     const used = record({ pending: 1 });
     expect(load.of(idle, 1e9)).toBeGreaterThan(0);
     expect(load.of(used, 1e9)).toBe(2 * load.of(idle, 1e9));
+    expect(load.of(idle, 1e9)).toBe(0.001);
+  });
+
+  it('tells those that wait apart too, when their answers took no time', () => {
+    const instant = { ewmaMs: 0, waitingSinceMs: 5 };
+    expect(load.of(record({ ...instant, pending: 1 }), 5)).toBe(0.002);
+    expect(load.of(record({ ...instant, pending: 2 }), 5)).toBe(0.003);
   });
 
   it('counts the calls in flight squared where nothing was measured yet', () => {

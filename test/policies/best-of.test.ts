@@ -25,6 +25,7 @@ function shareOfBusy(picker: Picker, draws: number): number {
 }
 
 it.each([
+  [2, 3, 2],
   [2, 4, 2],
   [3, 10, 5],
   [4, 10, 6],
@@ -37,6 +38,34 @@ it.each([
   const draws = 40_000;
   const share = shareOfBusy(build(mixed(k, n - k), d), draws);
   expect(Math.abs(share - expected)).toBeLessThan(shareTolerance(expected, draws));
+});
+
+it('compares two by default', () => {
+  const draws = 20_000;
+  const picker = bestOf().build(mixed(2, 2), { clock: new ManualClock(), rng: seededRng(3) });
+  expect(Math.abs(shareOfBusy(picker, draws) - 1 / 6)).toBeLessThan(shareTolerance(1 / 6, draws));
+});
+
+it('of three drawn, all are distinct, whichever of the first two is the better', () => {
+  // The best of 3 distinct of 4 is the first or the second. 16 tries miss the two that are left in one of 65,536.
+  const list = [0, 1, 2, 3].map((pending) => candidate(`c${String(pending)}`, 1, { pending }));
+  const draws = 4_000;
+  const counts = countById(picks(build(list, 3, 4), draws));
+  expect(Object.keys(counts).sort()).toEqual(['c0', 'c1']);
+  expect(Math.abs((counts['c0'] ?? 0) / draws - 0.75)).toBeLessThan(shareTolerance(0.75, draws));
+});
+
+it('the second is drawn by weight too, four times before the chances are equal', () => {
+  // One of 4 in 8 is busy, so the first draw is the busy one in 1/2; a draw by weight then misses in 1/2. The
+  // rivals have weights 1 and 3: of the second draws, 15/16 go 1 : 3 and 1/16 go 1 : 1.
+  const list = [candidate('busy', 4, { pending: 40 }), candidate('light', 1), candidate('b', 3)];
+  const draws = 40_000;
+  const light = 1 / 8 + (1 / 2) * ((15 / 16) * (1 / 4) + (1 / 16) * (1 / 2));
+  const counts = countById(picks(build(list, 2, 6), draws));
+  expect(counts['busy']).toBeUndefined();
+  expect(Math.abs((counts['light'] ?? 0) / draws - light)).toBeLessThan(
+    shareTolerance(light, draws),
+  );
 });
 
 describe('as many choices as candidates', () => {
@@ -59,6 +88,18 @@ describe('as many choices as candidates', () => {
       ).toBeLessThan(chiSquareLimit(weights.length - 1));
     },
   );
+
+  it('less by a hair is less', () => {
+    const load: Load = { name: 'fixed', of: ({ ewmaMs }) => ewmaMs };
+    const list = [1_000, 1_000 - 1e-9, 1_000].map((ewmaMs, i) =>
+      candidate(`c${String(i)}`, 1, { ewmaMs }),
+    );
+    const picker = bestOf({ choices: 3, load }).build(list, {
+      clock: new ManualClock(),
+      rng: seededRng(1),
+    });
+    expect(countById(picks(picker, 100))).toEqual({ c1: 100 });
+  });
 
   it('ties among some go by weight, whatever comes before them in the list', () => {
     const list = [candidate('busy', 5, { pending: 50 }), candidate('a', 1), candidate('b', 3)];

@@ -74,6 +74,15 @@ describe('at unequal load', () => {
     expect(countById(picks(build(list), 5_000))['c0']).toBeUndefined();
   });
 
+  it('which is any of the others, the first and the last of the list included', () => {
+    const list = weighted(1, 1_000, 1);
+    if (list[1]) list[1].state.pending = 5_000;
+    const draws = 5_000;
+    const counts = countById(picks(build(list), draws));
+    expect(counts['c1']).toBeUndefined();
+    expect(Math.abs((counts['c0'] ?? 0) / draws - 0.5)).toBeLessThan(shareTolerance(0.5, draws));
+  });
+
   it('the idlest of n is picked as often as it is drawn: 1 - C(n-1,2)/C(n,2)', () => {
     const list = weighted(1, 1, 1, 1, 1);
     for (const { state } of list.slice(1)) state.pending = 3;
@@ -82,7 +91,7 @@ describe('at unequal load', () => {
     expect(Math.abs(share - 0.4)).toBeLessThan(shareTolerance(0.4, n));
   });
 
-  it('asks the load for the clock reading of the pick', () => {
+  it.each([2, 3])('asks the load for the clock reading of the pick, of %s', (n) => {
     const times = new Set<number>();
     const load: Load = {
       name: 'spy',
@@ -91,7 +100,7 @@ describe('at unequal load', () => {
         return 0;
       },
     };
-    build(weighted(1, 1), 1, load).pick(context([], 123));
+    build(weighted(...Array<number>(n).fill(1)), 1, load).pick(context([], 123));
     expect(times).toEqual(new Set([123]));
   });
 });

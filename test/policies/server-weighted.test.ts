@@ -56,6 +56,8 @@ describe('the weight of a report', () => {
     [{ qps: 100, utilization: 0.5, errorsPerSecond: 50 }, 3, 50],
     [{ qps: 0, utilization: 0.5 }, 1, undefined],
     [{ qps: 100, utilization: 0 }, 1, undefined],
+    [{ qps: 100, utilization: 0, errorsPerSecond: 50 }, 1, undefined],
+    [{ qps: 1e-300, utilization: 1e300 }, 1, undefined], // 0, rounded
     [{ qps: Number.MAX_VALUE, utilization: 1e-9 }, 1, undefined],
   ])('%j at penalty %s is %s', (report, penalty, weight) => {
     expect(reportedWeight(report, penalty)).toBe(weight);
@@ -108,7 +110,78 @@ describe('shares', () => {
     expect(rig.counts(200)).toEqual({ a: 100, b: 100 });
     await rig.clock.advance(1);
     expect(rig.counts(300)).toEqual({ a: 100, b: 200 });
+    rig.say('b', BUSY);
+    await rig.clock.advance(999);
+    expect(rig.counts(300)).toEqual({ a: 100, b: 200 });
+    await rig.clock.advance(1); // although the weight of a is what it was
+    expect(rig.counts(200)).toEqual({ a: 100, b: 100 });
   });
+
+  it('stay exact when the weights change with every pick, but not beside one another', async () => {
+    const rig = new Rig([candidate('a'), candidate('b')], { blackoutMs: 0, updateMs: 1 });
+    const counts = { a: 0, b: 0 };
+    for (let i = 0; i < 200; i++) {
+      for (const id of ['a', 'b']) rig.say(id, i % 2 === 0 ? BUSY : HALF);
+      await rig.clock.advance(1);
+      counts[picks(rig.picker, 1, context([], rig.clock.now()))[0] as 'a' | 'b']++;
+    }
+    expect(counts).toEqual({ a: 100, b: 100 });
+  });
+
+  it('wait for the blackout from the first report that says something', async () => {
+    const rig = new Rig([candidate('a'), candidate('b')]);
+    await rig.report(12, { a: { ...BUSY, qps: 0 }, b: { ...HALF, utilization: 0 } });
+    await rig.report(9, { a: BUSY, b: HALF });
+    expect(rig.counts(200)).toEqual({ a: 100, b: 100 });
+    await rig.report(3, { a: BUSY, b: HALF });
+    expect(rig.counts(300)).toEqual({ a: 100, b: 200 });
+  });
+});
+
+describe('by default', () => {
+  it('reports count from 10 s on after the first, and until 180 s after the last, to the millisecond', async () => {
+    const rig = new Rig([candidate('a'), candidate('b')], { updateMs: 1 });
+    const say = (): void => {
+      rig.say('a', BUSY);
+      rig.say('b', HALF);
+    };
+    say();
+    await rig.clock.advance(1);
+    rig.counts(1);
+    await rig.clock.advance(9_998);
+    say();
+    expect(rig.counts(200)).toEqual({ a: 100, b: 100 });
+    await rig.clock.advance(1);
+    expect(rig.counts(300)).toEqual({ a: 100, b: 200 });
+    await rig.clock.advance(179_998);
+    expect(rig.counts(300)).toEqual({ a: 100, b: 200 });
+    await rig.clock.advance(1);
+    expect(rig.counts(200)).toEqual({ a: 100, b: 100 });
+  });
+
+  it.each([
+    [undefined, { a: 100, b: 200 }],
+    [3, { a: 60, b: 240 }],
+    [0, { a: 150, b: 150 }],
+  ])('errors count once, with errorPenalty %s so often', async (errorPenalty, expected) => {
+    const rig = new Rig([candidate('a'), candidate('b')], { blackoutMs: 0, errorPenalty });
+    rig.say('a', { ...HALF, errorsPerSecond: 50 });
+    rig.say('b', HALF);
+    await rig.clock.advance(1_000);
+    expect(rig.counts(300)).toEqual(expected);
+  });
+});
+
+it('a picker built later waits for its first update as long', async () => {
+  const rig = new Rig([candidate('a'), candidate('b')], { blackoutMs: 0 });
+  await rig.clock.advance(5_000);
+  rig.picker = rig.build(rig.list);
+  rig.say('a', BUSY);
+  rig.say('b', HALF);
+  await rig.clock.advance(999);
+  expect(rig.counts(200)).toEqual({ a: 100, b: 100 });
+  await rig.clock.advance(1);
+  expect(rig.counts(300)).toEqual({ a: 100, b: 200 });
 });
 
 describe('a rebuild', () => {

@@ -48,6 +48,10 @@ describe('shares', () => {
     expect(countById(picks(picker, 15))).toEqual({ c0: 3, c1: 5, c2: 7 });
   });
 
+  it('stay exact although one weight is thousands of times the other', () => {
+    expect(countById(picks(build(weighted(5_000, 1)), 4 * 5_001))).toEqual({ c0: 20_000, c1: 4 });
+  });
+
   it('follow fractional weights within one pick each', () => {
     const weights = [0.1, 1.7, Math.PI];
     const total = weights.reduce((sum, weight) => sum + weight, 0);
@@ -141,6 +145,39 @@ describe('exclusion', () => {
     expect(picks(picker, 1, context(['big']))).toEqual(['small']);
   });
 
+  it('always picks the one with the earliest deadline of those left', () => {
+    const weights = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 12 });
+    const steps = fc.array(fc.array(fc.nat(11), { maxLength: 6 }), { maxLength: 60 });
+    fc.assert(
+      fc.property(weights, steps, fc.nat(), (given, excludes, seed) => {
+        const picker = build(weighted(...given), seed);
+        // Each at a random phase of its interval, then one interval after the other.
+        const rng = seededRng(seed);
+        const model = given.map((weight, i) => ({
+          id: `c${i}`,
+          interval: Math.max(...given) / weight,
+          phase: 1 - rng.next(),
+          turns: 0,
+        }));
+        const deadline = ({ interval, phase, turns }: (typeof model)[number]): number =>
+          (phase + turns) * interval;
+        let virtual = 0;
+        for (const exclude of excludes) {
+          const excluded = exclude.map((i) => `c${i}`);
+          const [due] = model
+            .filter(({ id }) => !excluded.includes(id))
+            .sort((a, b) => deadline(a) - deadline(b));
+          expect(picker.pick(context(excluded))?.instance.id).toBe(due?.id);
+          if (due === undefined) continue;
+          const owed = Math.floor((virtual - deadline(due)) / due.interval);
+          virtual = Math.max(virtual, deadline(due));
+          due.turns += Math.max(1, owed); // one turn missed is kept, and no more
+        }
+      }),
+      { seed: 11, numRuns: 300 },
+    );
+  });
+
   it('never yields an excluded candidate nor misses one that is left', () => {
     const weights = fc.array(fc.double({ min: 0.01, max: 1e6, noNaN: true }), {
       minLength: 1,
@@ -208,6 +245,23 @@ describe('updates', () => {
     for (const count of Object.values(counts)) expect(Math.abs(count - 100)).toBeLessThanOrEqual(1);
   });
 
+  it('forgive turns missed: one long passed over is due at once, not many times in a row', () => {
+    const old = build(weighted(1, 1, 1));
+    picks(old, 20, context(['c0']));
+    const counts = countById(picks(build(weighted(1, 1, 1), 2, old), 6));
+    for (const id of ['c0', 'c1', 'c2']) expect(Math.abs((counts[id] ?? 0) - 2)).toBeLessThan(2);
+  });
+
+  it('let a new instance in beside the others, also when one long passed over has just had a turn', () => {
+    const old = build(weighted(1, 1, 1));
+    picks(old, 20, context(['c0']));
+    expect(picks(old, 1)).toEqual(['c0']); // at the deadline that it kept
+    const counts = countById(picks(build(weighted(1, 1, 1, 1), 8, old), 12));
+    for (const id of ['c0', 'c1', 'c2', 'c3']) {
+      expect(Math.abs((counts[id] ?? 0) - 3)).toBeLessThan(2);
+    }
+  });
+
   it('begin anew after the picker of another policy', () => {
     const foreign = { pick: () => undefined };
     expect(picks(build(weighted(1, 1), 3, foreign), 4)).toEqual(picks(build(weighted(1, 1), 3), 4));
@@ -216,5 +270,5 @@ describe('updates', () => {
 
 it('takes phases from the rng, never 0: equal clients do not run in step', () => {
   const env = { clock: new ManualClock(), rng: fixedRng(0) };
-  expect(picks(weightedRoundRobin().build(weighted(1, 2), env), 3)).toHaveLength(3);
+  expect(picks(weightedRoundRobin().build(weighted(1, 2), env), 1)).toEqual(['c1']);
 });
