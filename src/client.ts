@@ -107,6 +107,11 @@ export function createClient(options: ClientOptions): Client {
   return new ServiceClient(options);
 }
 
+const NONE: ReadonlySet<string> = new Set();
+const NO_OPTIONS: PickOptions = {};
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
 class ServiceClient implements Client {
   readonly service: string;
   readonly #deps: CallDeps;
@@ -114,6 +119,13 @@ class ServiceClient implements Client {
   readonly #discoveryName: string;
   readonly #policyName: string;
   #inFlight = 0;
+  /** One for all: a pick allocates nothing but its lease. */
+  readonly #pickContext: Mutable<CallContext> = {
+    nowMs: 0,
+    excluded: NONE,
+    hashKey: undefined,
+    inFlight: 0,
+  };
   #onIdle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
@@ -154,12 +166,11 @@ class ServiceClient implements Client {
     if (options !== NO_OPTIONS) checkPickOptions(options);
     this.#refuseWhenClosed();
     const { set, selection, env, traffic } = this.#deps;
-    const context: CallContext = {
-      nowMs: env.clock.now(),
-      excluded: options.excluded === undefined ? NONE : new Set(options.excluded),
-      hashKey: options.hashKey,
-      inFlight: traffic.inFlight,
-    };
+    const context = this.#pickContext;
+    context.nowMs = env.clock.now();
+    context.excluded = options.excluded === undefined ? NONE : new Set(options.excluded);
+    context.hashKey = options.hashKey;
+    context.inFlight = traffic.inFlight;
     const lease = selection.pick(context);
     if (lease !== undefined) return lease;
     const [code, what] = NOTHING_TO_PICK[set.status];
@@ -265,9 +276,6 @@ class ServiceClient implements Client {
     } else if (to.probeUntilMs !== undefined) this.#events.emit('breaker.half-opened', at);
   }
 }
-
-const NONE: ReadonlySet<string> = new Set();
-const NO_OPTIONS: PickOptions = {};
 
 function describe(
   state: InstanceState,

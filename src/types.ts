@@ -163,7 +163,7 @@ export interface Candidate {
   readonly state: InstanceRecord;
 }
 
-/** What a picker is told of the call it picks for. */
+/** What a picker is told of the call it picks for. Not to be kept: the next pick may have the same object. */
 export interface CallContext {
   /** Clock reading of this pick. */
   readonly nowMs: number;
