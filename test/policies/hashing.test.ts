@@ -18,9 +18,21 @@ import {
   keyed,
   keys,
   sharesOf,
+  pinnedOrders,
 } from './hashing-rig.js';
 
 afterEach(() => vi.restoreAllMocks());
+
+// A change here moves keys of everybody who upgrades: it is a breaking change.
+it.each([
+  ['rendezvous', ['41023', '41203', '20314', '41230', '04213', '24013', '10243']],
+  ['ring-hash', ['01423', '01324', '21043', '23041', '01243', '41203', '10423']],
+  ['maglev', ['13240', '21430', '21043', '10423', '24310', '23410', '12043']],
+  ['sticky', ['41023', '41203', '20314', '41230', '04213', '24013', '10243']],
+])('%s sends keys where every release of the library sends them', (name, orders) => {
+  const factory = HASHING.find(([known]) => known === name)?.[2];
+  expect(factory && pinnedOrders(factory())).toEqual(orders);
+});
 
 describe.each(HASHING)('%s', (name, path, factory) => {
   it('has its name and no load', () => {
