@@ -9,7 +9,7 @@ const levels = [
   ],
   ['^src/policies/', '^src/stages/', '^src/health/', '^src/resilience/'],
   ['^src/(instance-set|watch-loop|shrink-guard|selection|attempt|executor)\\.ts$'],
-  ['^src/(client|client-pool|index)\\.ts$'],
+  ['^src/(client|client-snapshot|client-pool|index)\\.ts$'],
   ['^src/clients/', '^src/telemetry/', '^src/testing(/|\\.ts$)'],
 ];
 const STRANGERS = 2;

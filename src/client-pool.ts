@@ -1,4 +1,5 @@
-import { type Client, type ClientSnapshot, createClient } from './client.js';
+import { type Client, createClient } from './client.js';
+import type { ClientSnapshot } from './client-snapshot.js';
 import { FairleadError, InvalidOptionError } from './errors.js';
 import {
   checkPoolOptions,

@@ -5,12 +5,13 @@ import {
   checkPickOptions,
   type PickOptions,
 } from './call-options.js';
+import { type ClientSnapshot, describeInstance } from './client-snapshot.js';
 import { realEnv } from './env.js';
 import { FairleadError } from './errors.js';
 import { type EventName, Events, type Listener } from './events.js';
 import { type CallDeps, execute } from './executor.js';
 import { OpossumBreaker } from './health/breaker.js';
-import { InstanceSet, NOTHING_TO_PICK, type SetStatus } from './instance-set.js';
+import { InstanceSet, NOTHING_TO_PICK } from './instance-set.js';
 import type { Breaker, InstanceState, Lease, Traffic } from './instance-state.js';
 import { type ClientOptions, type ResolvedBreaker, resolveOptions } from './options.js';
 import { resolvePolicy } from './policies/by-name.js';
@@ -18,8 +19,7 @@ import { learnerOf } from './policies/peak-ewma.js';
 import { type Explanation, Selection } from './selection.js';
 import { available } from './stages/available.js';
 import { draining } from './stages/draining.js';
-import { successRatioAt } from './success-ratio.js';
-import type { BreakerState, CallContext, Env, LoadReport, ReceivedReport } from './types.js';
+import type { BreakerState, CallContext, Env } from './types.js';
 import { checkFunction } from './validate.js';
 
 /** One service's client. */
@@ -58,44 +58,6 @@ export interface Client {
   /** Stops discovery, refuses new calls, waits for those in flight, frees everything. May be called twice. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
-}
-
-export interface ClientSnapshot {
-  readonly service: string;
-  readonly status: SetStatus | 'closed';
-  readonly discovery: {
-    readonly adapter: string;
-    /** Age of the last snapshot in ms; `undefined` before the first. */
-    readonly ageMs: number | undefined;
-    /** True while a list that emptied or shrank by more than half is doubted. */
-    readonly holding: boolean;
-    /** The last fault of the source, since the start. */
-    readonly lastFault: string | undefined;
-  };
-  readonly policy: string;
-  /** Why all instances are used although most are unavailable. */
-  readonly panic: string | undefined;
-  /** How often the candidate list changed. */
-  readonly rebuilds: number;
-  readonly inFlight: number;
-  readonly instances: readonly InstanceSnapshot[];
-}
-
-export interface InstanceSnapshot {
-  readonly id: string;
-  readonly url: string;
-  readonly weight: number;
-  /** `leaving`: no longer listed, attempts in flight finish. */
-  readonly membership: 'listed' | 'draining' | 'leaving';
-  readonly attempts: number;
-  readonly pending: number;
-  /** Latency estimate in ms; `undefined` until something was measured. */
-  readonly ewmaMs: number | undefined;
-  /** Share of good outcomes, 0 to 1, over about the last 10; returns to 1 within some 10 s without any. */
-  readonly successRatio: number;
-  readonly breaker: BreakerState['kind'];
-  /** What the instance last said of its own load, and how many ms ago; `undefined` until it did. */
-  readonly report: (Required<LoadReport> & { readonly ageMs: number }) | undefined;
 }
 
 /**
@@ -222,9 +184,9 @@ class ServiceClient implements Client {
         ...set
           .members()
           .map(({ instance, state }) =>
-            describe(state, instance.weight > 0 ? 'listed' : 'draining', nowMs),
+            describeInstance(state, instance.weight > 0 ? 'listed' : 'draining', nowMs),
           ),
-        ...set.leaving().map((state) => describe(state, 'leaving', nowMs)),
+        ...set.leaving().map((state) => describeInstance(state, 'leaving', nowMs)),
       ],
     };
   }
@@ -275,29 +237,4 @@ class ServiceClient implements Client {
       this.#events.emit('breaker.opened', { ...at, openMs: to.untilMs - env.clock.now() });
     } else if (to.probeUntilMs !== undefined) this.#events.emit('breaker.half-opened', at);
   }
-}
-
-function describe(
-  state: InstanceState,
-  membership: InstanceSnapshot['membership'],
-  nowMs: number,
-): InstanceSnapshot {
-  const { instance, attempts, pending, measured, ewmaMs, breaker, report } = state;
-  return {
-    id: instance.id,
-    url: instance.url,
-    weight: instance.weight,
-    membership,
-    attempts,
-    pending,
-    ewmaMs: measured === 0 ? undefined : ewmaMs,
-    successRatio: successRatioAt(state, nowMs),
-    breaker: breaker.kind,
-    report: report && describeReport(report, nowMs),
-  };
-}
-
-function describeReport(report: ReceivedReport, nowMs: number): InstanceSnapshot['report'] {
-  const { atMs, ...figures } = report;
-  return { ...figures, ageMs: nowMs - atMs };
 }

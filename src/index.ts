@@ -1,8 +1,9 @@
 /** `fairlead`: the public door. */
 export type { AttemptContext, CallFunction } from './attempt.js';
 export type { CallOptions, PickOptions } from './call-options.js';
-export { type Client, type ClientSnapshot, createClient, type InstanceSnapshot } from './client.js';
+export { type Client, createClient } from './client.js';
 export { type ClientPool, createClientPool } from './client-pool.js';
+export type { ClientSnapshot, InstanceSnapshot } from './client-snapshot.js';
 export { fromEmitter, poll, type PollOptions } from './discovery.js';
 export {
   attemptsOf,

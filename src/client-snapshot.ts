@@ -1,0 +1,68 @@
+/** The live table of a client, as plain JSON. */
+import type { SetStatus } from './instance-set.js';
+import type { InstanceState } from './instance-state.js';
+import { successRatioAt } from './success-ratio.js';
+import type { BreakerState, LoadReport, ReceivedReport } from './types.js';
+
+export interface ClientSnapshot {
+  readonly service: string;
+  readonly status: SetStatus | 'closed';
+  readonly discovery: {
+    readonly adapter: string;
+    /** Age of the last snapshot in ms; `undefined` before the first. */
+    readonly ageMs: number | undefined;
+    /** True while a list that emptied or shrank by more than half is doubted. */
+    readonly holding: boolean;
+    /** The last fault of the source, since the start. */
+    readonly lastFault: string | undefined;
+  };
+  readonly policy: string;
+  /** Why all instances are used although most are unavailable. */
+  readonly panic: string | undefined;
+  /** How often the candidate list changed. */
+  readonly rebuilds: number;
+  readonly inFlight: number;
+  readonly instances: readonly InstanceSnapshot[];
+}
+
+export interface InstanceSnapshot {
+  readonly id: string;
+  readonly url: string;
+  readonly weight: number;
+  /** `leaving`: no longer listed, attempts in flight finish. */
+  readonly membership: 'listed' | 'draining' | 'leaving';
+  readonly attempts: number;
+  readonly pending: number;
+  /** Latency estimate in ms; `undefined` until something was measured. */
+  readonly ewmaMs: number | undefined;
+  /** Share of good outcomes, 0 to 1, over about the last 10; returns to 1 within some 10 s without any. */
+  readonly successRatio: number;
+  readonly breaker: BreakerState['kind'];
+  /** What the instance last said of its own load, and how many ms ago; `undefined` until it did. */
+  readonly report: (Required<LoadReport> & { readonly ageMs: number }) | undefined;
+}
+
+export function describeInstance(
+  state: InstanceState,
+  membership: InstanceSnapshot['membership'],
+  nowMs: number,
+): InstanceSnapshot {
+  const { instance, attempts, pending, measured, ewmaMs, breaker, report } = state;
+  return {
+    id: instance.id,
+    url: instance.url,
+    weight: instance.weight,
+    membership,
+    attempts,
+    pending,
+    ewmaMs: measured === 0 ? undefined : ewmaMs,
+    successRatio: successRatioAt(state, nowMs),
+    breaker: breaker.kind,
+    report: report && describeReport(report, nowMs),
+  };
+}
+
+function describeReport(report: ReceivedReport, nowMs: number): InstanceSnapshot['report'] {
+  const { atMs, ...figures } = report;
+  return { ...figures, ageMs: nowMs - atMs };
+}
