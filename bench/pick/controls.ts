@@ -2,7 +2,7 @@ import type { Subject } from './subject.js';
 
 /**
  * The least that power of two choices can cost: two draws over plain objects, no weights, no exclusions. With
- * `Math.random`, as Fairlead's default has it, and with a generator of four operations.
+ * `Math.random`, and with a generator of four operations; Fairlead's own has a few more.
  */
 export const floors: readonly Subject[] = [
   ['P2C by hand, Math.random', () => Math.random] as const,

@@ -1,6 +1,7 @@
 import { InvalidOptionError } from '../errors.js';
 import type { CallContext, Candidate, Load, Picker, Policy, Rng } from '../types.js';
 import { checkFunction, checkKeys, checkNumber, checkString, isObject } from '../validate.js';
+import { largestWeight } from './largest-weight.js';
 import { leastRequest } from './least-request.js';
 import { weightedDraw } from './weighted-draw.js';
 
@@ -52,8 +53,7 @@ export function leastLoaded(name: string, load: Load, choicesOf: (n: number) => 
 
 /** Compares all; ties are broken at random, by weight. */
 function leastOfAll(candidates: readonly Candidate[], load: Load, rng: Rng): Picker {
-  // Scaled by the largest weight: a sum of huge weights must not overflow, nor a product of tiny ones vanish.
-  const largest = candidates.reduce((max, { instance }) => Math.max(max, instance.weight), 0);
+  const largest = largestWeight(candidates);
   return {
     pick({ excluded, nowMs }) {
       let best: Candidate | undefined;

@@ -1,4 +1,5 @@
 import type { CallContext, Candidate, Rng } from '../types.js';
+import { largestWeight } from './largest-weight.js';
 
 /** Draws candidates at random in proportion to their weights. */
 export interface WeightedDraw {
@@ -56,8 +57,7 @@ function aliasTable(candidates: readonly Candidate[]): AliasTable | undefined {
   const first = candidates[0]?.instance.weight;
   if (candidates.every(({ instance }) => instance.weight === first)) return undefined;
 
-  // Normalised by the largest weight first: a sum of huge weights must not overflow (grpc-go#5699).
-  const largest = candidates.reduce((max, { instance }) => Math.max(max, instance.weight), 0);
+  const largest = largestWeight(candidates);
   const scaled = Float64Array.from(candidates, ({ instance }) => instance.weight / largest);
   const mean = scaled.reduce((sum, weight) => sum + weight, 0) / n;
   const keep = scaled.map((weight) => weight / mean);

@@ -23,6 +23,17 @@ const answering = (status: number, headers: OutgoingHttpHeaders): Promise<TestSe
     void readBody(request).then(() => response.writeHead(status, headers).end('body'));
   });
 
+/** A server that redirects `/other` to that port and `/own` to itself, and reports its load where it does not. */
+const redirecting = (status: number, otherPort: number): Promise<TestServer> =>
+  serve((request, response) => {
+    const location = { '/other': `http://127.0.0.1:${otherPort}/`, '/own': '/end' }[
+      request.url ?? ''
+    ];
+    if (location !== undefined) response.writeHead(status, { location });
+    else response.setHeader('endpoint-load-metrics', TEXT);
+    response.end();
+  });
+
 /** A client that goes through its servers in order, and what it has on record of their load. */
 function watched(servers: readonly { readonly port: number }[]): {
   readonly client: Client;
@@ -92,15 +103,7 @@ describe('a load report in a response to axios', () => {
 
   it("of a redirect's end counts when the instance itself gave it, and not another server's", async () => {
     const other = await answering(200, { 'endpoint-load-metrics': TEXT });
-    const server = await serve((request, response) => {
-      const location = {
-        '/other': `http://127.0.0.1:${other.port}/`,
-        '/own': '/end',
-      }[request.url ?? ''];
-      if (location !== undefined) response.writeHead(302, { location });
-      else response.setHeader('endpoint-load-metrics', TEXT);
-      response.end();
-    });
+    const server = await redirecting(302, other.port);
     const { client, reports } = watched([server]);
     await axiosOver(client).get('/other');
     expect(other.seen).toEqual(['GET /']);
@@ -151,15 +154,7 @@ describe('a load report in a response to fetch', () => {
     "of the end of a %s's redirect counts when the instance itself gave it, and not another server's",
     async (method) => {
       const other = await answering(200, { 'endpoint-load-metrics': TEXT });
-      const server = await serve((request, response) => {
-        const location = {
-          '/other': `http://127.0.0.1:${other.port}/`,
-          '/own': '/end',
-        }[request.url ?? ''];
-        if (location !== undefined) response.writeHead(303, { location });
-        else response.setHeader('endpoint-load-metrics', TEXT);
-        response.end();
-      });
+      const server = await redirecting(303, other.port);
       const { client, reports } = watched([server]);
       await wrapFetch(client)('http://orders/other', { method });
       expect(other.seen).toEqual(['GET /']);

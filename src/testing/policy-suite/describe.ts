@@ -1,4 +1,5 @@
-import type { Call, Member } from './member.js';
+import type { Member } from '../../instance-set.js';
+import type { Call } from './call.js';
 
 /** Candidates a message names; of longer lists it tells how many more there are. */
 const SHOWN = 8;

@@ -1,6 +1,7 @@
 import type { Check, Subject } from './case.js';
 import { Dice } from './dice.js';
-import type { Call, Member } from './member.js';
+import type { Member } from '../../instance-set.js';
+import type { Call } from './call.js';
 import { Scene } from './scene.js';
 
 /** Which candidates may be picked at all. What is picked is checked by the scene itself. */

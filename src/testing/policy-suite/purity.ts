@@ -1,7 +1,7 @@
 import type { Check, Subject } from './case.js';
 import { withoutAmbient } from './ambient.js';
 import { Dice } from './dice.js';
-import type { Member } from './member.js';
+import type { Member } from '../../instance-set.js';
 import { Scene } from './scene.js';
 
 /** Time and chance are parameters, and what is handed in is read only. */

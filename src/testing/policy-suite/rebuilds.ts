@@ -1,6 +1,6 @@
 import type { Check, Subject } from './case.js';
 import { Dice } from './dice.js';
-import type { Member } from './member.js';
+import type { Member } from '../../instance-set.js';
 import { Scene } from './scene.js';
 import { drive, expectShares, inFlightSlack, weightsOf } from './traffic.js';
 

@@ -6,7 +6,8 @@ import type { CallContext, Candidate, Picker, Policy } from '../../types.js';
 import { seededRng } from '../seeded-rng.js';
 import { PolicyViolation, type Subject } from './case.js';
 import { describeScene } from './describe.js';
-import type { Call, Member } from './member.js';
+import type { Member } from '../../instance-set.js';
+import type { Call } from './call.js';
 import { SteppedClock } from './stepped-clock.js';
 
 /**

@@ -1,7 +1,7 @@
 import type { Lease } from '../../instance-state.js';
 import { shareTolerance } from '../statistics.js';
 import { percent } from './describe.js';
-import type { Call } from './member.js';
+import type { Call } from './call.js';
 import type { Scene } from './scene.js';
 
 /** Picks by id. */
