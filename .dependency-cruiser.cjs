@@ -5,11 +5,11 @@
 const levels = [
   ['^src/(types|errors)\\.ts$'],
   [
-    '^src/(env|options|call-options|events|discovery|validate|retry-after|instance-state|waiting-list|success-ratio)\\.ts$',
+    '^src/(env|options|topology-options|health-options|call-options|events|discovery|validate|retry-after|instance-state|waiting-list|success-ratio)\\.ts$',
   ],
   ['^src/policies/', '^src/stages/', '^src/health/', '^src/resilience/'],
-  ['^src/(instance-set|watch-loop|shrink-guard|selection|attempt|executor)\\.ts$'],
-  ['^src/(client|client-snapshot|client-pool|index)\\.ts$'],
+  ['^src/(instance-set|watch-loop|shrink-guard|zone-finder|selection|attempt|executor)\\.ts$'],
+  ['^src/(client|client-view|client-snapshot|client-pool|call-gate|set-health|index)\\.ts$'],
   ['^src/clients/', '^src/telemetry/', '^src/testing(/|\\.ts$)'],
 ];
 const STRANGERS = 2;

@@ -2,7 +2,7 @@
 import type { SetStatus } from './instance-set.js';
 import type { InstanceState } from './instance-state.js';
 import { successRatioAt } from './success-ratio.js';
-import type { BreakerState, LoadReport, ReceivedReport } from './types.js';
+import type { BreakerState, Health, LoadReport, ReceivedReport } from './types.js';
 
 export interface ClientSnapshot {
   readonly service: string;
@@ -17,8 +17,12 @@ export interface ClientSnapshot {
     readonly lastFault: string | undefined;
   };
   readonly policy: string;
+  /** The caller's zone; `undefined` while it is not known, or zones do not matter. */
+  readonly zone: string | undefined;
   /** Why all instances are used although most are unavailable. */
   readonly panic: string | undefined;
+  /** Picks made while that was so. */
+  readonly panicPicks: number;
   /** How often the candidate list changed. */
   readonly rebuilds: number;
   readonly inFlight: number;
@@ -29,6 +33,13 @@ export interface InstanceSnapshot {
   readonly id: string;
   readonly url: string;
   readonly weight: number;
+  /** What it is given now, in units of weight: less than its weight while it warms up. */
+  readonly capacity: number;
+  readonly priority: number;
+  readonly zone: string | undefined;
+  /** What active health checks found. */
+  readonly health: Health;
+  readonly role: string | undefined;
   /** `leaving`: no longer listed, attempts in flight finish. */
   readonly membership: 'listed' | 'draining' | 'leaving';
   readonly attempts: number;
@@ -52,6 +63,11 @@ export function describeInstance(
     id: instance.id,
     url: instance.url,
     weight: instance.weight,
+    capacity: state.capacity,
+    priority: instance.priority,
+    zone: instance.locality.zone,
+    health: state.health,
+    role: state.role,
     membership,
     attempts,
     pending,

@@ -1,6 +1,6 @@
 import { channel, type Channel } from 'node:diagnostics_channel';
 import { InvalidOptionError } from './errors.js';
-import type { AttemptRecord, DiscoveryFault } from './types.js';
+import type { AttemptRecord, DiscoveryFault, Health } from './types.js';
 import { checkFunction } from './validate.js';
 
 /** Every event of a client, with what its listeners are given. */
@@ -22,6 +22,27 @@ export interface FairleadEvents {
   };
   /** The source is broken for now, or emitted something unusable. The list is not touched. */
   'discovery.fault': DiscoveryFault & { readonly service: string; readonly adapter: string };
+  /** A removed or draining instance has no attempt in flight any more: its idle connections can be closed. */
+  'instance.drained': {
+    readonly service: string;
+    readonly instanceId: string;
+    /** Of the instance: `protocol://host:port`. */
+    readonly url: string;
+  };
+  /** Active health checks changed their mind, or found another role. */
+  'health.changed': {
+    readonly service: string;
+    readonly instanceId: string;
+    readonly health: Health;
+    readonly role: string | undefined;
+    /** What the last check said, when it failed. */
+    readonly error: string | undefined;
+  };
+  /** Too few instances are available: a selection uses all of them. */
+  'panic.started': { readonly service: string; readonly reason: string };
+  'panic.ended': { readonly service: string };
+  /** A breaker would have opened, but too many of its priority are out already (`maxEjectedRatio`). */
+  'breaker.held': { readonly service: string; readonly instanceId: string };
   'breaker.opened': {
     readonly service: string;
     readonly instanceId: string;
@@ -39,6 +60,11 @@ const NAMES: readonly EventName[] = [
   'instances.changed',
   'instances.held',
   'discovery.fault',
+  'instance.drained',
+  'health.changed',
+  'panic.started',
+  'panic.ended',
+  'breaker.held',
   'breaker.opened',
   'breaker.half-opened',
   'breaker.closed',

@@ -1,7 +1,7 @@
 import { Attempt, type CallFunction, describeSettled } from './attempt.js';
 import { FairleadError, tellAttempts } from './errors.js';
 import type { Events } from './events.js';
-import { type InstanceSet, NOTHING_TO_PICK } from './instance-set.js';
+import type { InstanceSet } from './instance-set.js';
 import type { Lease, Traffic } from './instance-state.js';
 import { type CallOptions, checkVerdict } from './call-options.js';
 import type { ResolvedOptions } from './options.js';
@@ -111,7 +111,7 @@ class Call<T> implements CallContext {
   #firstList(): Promise<void> {
     const { set } = this.deps;
     return set.whenListed({
-      for: 'answer',
+      until: set.isAnswered,
       deadlineMs: this.#deadline.atMs,
       error: () =>
         this.#error('ERR_FAIRLEAD_NOT_READY', 'no list of instances within the deadline'),
@@ -149,7 +149,7 @@ class Call<T> implements CallContext {
         try {
           if (verdict.outcome === 'success' && attempt.held !== undefined) {
             this.#holdOpen(lease, attempt, attempt.held);
-          } else lease.end(verdict.outcome);
+          } else lease.end(verdict.outcome, verdict.retryAfterMs);
           this.#note(lease, settled, verdict);
           resolve({ settled, verdict });
         } catch (error) {
@@ -298,7 +298,7 @@ class Call<T> implements CallContext {
   }
 
   #noInstances(): FairleadError {
-    const [code, what] = NOTHING_TO_PICK[this.deps.set.status];
+    const [code, what] = this.deps.selection.nothing();
     return this.#error(code, what);
   }
 

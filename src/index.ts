@@ -3,6 +3,7 @@ export type { AttemptContext, CallFunction } from './attempt.js';
 export type { CallOptions, PickOptions } from './call-options.js';
 export { type Client, createClient } from './client.js';
 export { type ClientPool, createClientPool } from './client-pool.js';
+export type { ClientView } from './client-view.js';
 export type { ClientSnapshot, InstanceSnapshot } from './client-snapshot.js';
 export { fromEmitter, poll, type PollOptions } from './discovery.js';
 export {
@@ -14,6 +15,14 @@ export {
   isFairleadError,
 } from './errors.js';
 export type { EventName, FairleadEvents, Listener } from './events.js';
+export type {
+  CheckFunction,
+  CheckResult,
+  HealthCheckOptions,
+  HttpCheck,
+  OutlierDetectionOptions,
+  TcpCheck,
+} from './health-options.js';
 export type { Lease } from './instance-state.js';
 export type {
   BreakerOptions,
@@ -40,4 +49,12 @@ export { sticky, type StickyOptions } from './policies/sticky.js';
 export { weightedRoundRobin } from './policies/weighted-round-robin.js';
 export { classify } from './resilience/classify.js';
 export type { Explanation } from './selection.js';
+export type { Selector } from './stages/selector.js';
+export type {
+  PriorityOptions,
+  StagesOptions,
+  SubsetOptions,
+  ZoneOptions,
+  ZoneSource,
+} from './topology-options.js';
 export type * from './types.js';

@@ -1,6 +1,7 @@
 import { readSnapshot } from './discovery.js';
 import type { ErrorCode } from './errors.js';
 import type { Events } from './events.js';
+import { SlowStart } from './health/slow-start.js';
 import { InstanceState, type StateDeps } from './instance-state.js';
 import { countTaking, ShrinkGuard } from './shrink-guard.js';
 import type { Candidate, DiscoveryAdapter, DiscoveryFault, Env, Instance } from './types.js';
@@ -10,6 +11,7 @@ export interface InstanceSetOptions {
   readonly service: string;
   readonly discovery: DiscoveryAdapter;
   readonly shrinkGraceMs: number;
+  readonly slowStartMs: number;
 }
 
 /** What the source last said: nothing yet, no such service, or a list. */
@@ -29,8 +31,8 @@ export interface Member extends Candidate {
 
 /** When {@link InstanceSet.whenListed} gives up. */
 export interface Patience {
-  /** What to wait for: any answer of the source, or an instance that takes calls. */
-  readonly for: 'answer' | 'instance';
+  /** What is waited for; asked after every change. */
+  readonly until: () => boolean;
   readonly deadlineMs: number;
   /** Makes the rejection at the deadline. */
   readonly error: () => Error;
@@ -58,6 +60,9 @@ export class InstanceSet {
   readonly #removed = new Map<string, { readonly state: InstanceState; readonly atMs: number }>();
   /** Told after every snapshot and fault, and at the end. */
   readonly #waiters = new Set<() => void>();
+  /** Told the members after the list has changed. */
+  onMembers: ((states: readonly InstanceState[]) => void) | undefined;
+  readonly slowStart: SlowStart;
   readonly #guard: ShrinkGuard;
   readonly #loop: WatchLoop;
 
@@ -68,6 +73,7 @@ export class InstanceSet {
     private readonly stateDeps: StateDeps,
   ) {
     const { service, discovery, shrinkGraceMs } = options;
+    this.slowStart = new SlowStart(options.slowStartMs);
     const onFault = (fault: DiscoveryFault): void => {
       this.#lastFault = fault;
       this.#standingFault = fault;
@@ -123,6 +129,16 @@ export class InstanceSet {
     return this.#guard.holding;
   }
 
+  get size(): number {
+    return this.#members.size;
+  }
+
+  /** True once the source has said anything. */
+  readonly isAnswered = (): boolean => this.#status !== 'waiting';
+
+  /** True while an instance that takes calls is listed. */
+  readonly hasTaking = (): boolean => countTaking(this.#list) > 0;
+
   members(): readonly Member[] {
     return [...this.#members.values()];
   }
@@ -134,9 +150,17 @@ export class InstanceSet {
       .filter((state) => state.pending > 0);
   }
 
-  /** Something a stage reads has changed (a breaker): cached candidate lists are out of date. */
+  /** Something a stage reads has changed (a breaker, a role): cached candidate lists are out of date. */
   invalidate(): void {
     this.#version++;
+    if (this.#waiters.size > 0) this.#tellWaiters();
+  }
+
+  /** The last attempt in flight at an instance has ended. */
+  noteIdle(state: InstanceState): void {
+    const { id, weight, url } = state.instance;
+    if (weight > 0 && this.#members.get(id)?.state === state) return;
+    this.events.emit('instance.drained', { service: this.options.service, instanceId: id, url });
   }
 
   /** Asks the source for fresh data, at most once a second. */
@@ -149,10 +173,8 @@ export class InstanceSet {
   /** Resolves once there is what `patience` waits for; keeps the process alive until then. */
   whenListed(patience: Patience): Promise<void> {
     if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy);
-    const isThere = (): boolean =>
-      patience.for === 'answer' ? this.#status !== 'waiting' : countTaking(this.#list) > 0;
-    if (isThere()) return Promise.resolve();
-    const { signal, error, deadlineMs } = patience;
+    const { until, signal, error, deadlineMs } = patience;
+    if (until()) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const end = (settle: () => void): void => {
         this.#waiters.delete(onNews);
@@ -166,7 +188,7 @@ export class InstanceSet {
           end(() => {
             reject(closedBy);
           });
-        } else if (isThere()) end(resolve);
+        } else if (until()) end(resolve);
       };
       const onAbort = (): void => {
         end(() => {
@@ -211,6 +233,7 @@ export class InstanceSet {
   #applyList(): void {
     const removed = [...this.#members.keys()].filter((id) => !this.#list.has(id));
     for (const id of removed) this.#remove(id);
+    const joinsWarm = this.#hasWarm();
     const added: string[] = [];
     const updated: string[] = [];
     for (const [id, instance] of this.#list) {
@@ -218,19 +241,36 @@ export class InstanceSet {
       if (member !== undefined && isSame(member.instance, instance)) continue;
       (member === undefined ? added : updated).push(id);
       if (member !== undefined && member.instance.url !== instance.url) this.#remove(id);
-      const state =
-        this.#members.get(id)?.state ??
-        this.#recall(instance) ??
-        new InstanceState(instance, this.stateDeps);
+      const known = this.#members.get(id)?.state;
+      const state = known ?? this.#recall(instance) ?? new InstanceState(instance, this.stateDeps);
+      const tookCalls = known !== undefined && known.instance.weight > 0;
       state.instance = instance;
       this.#members.set(id, { instance, state });
+      if (instance.weight > 0 && !tookCalls && joinsWarm) {
+        this.slowStart.begin(state, this.env.clock.now());
+      }
+      if (instance.weight === 0 && tookCalls) this.#drain(state);
     }
     this.#forgetOld();
     if (added.length + updated.length + removed.length === 0) return;
     this.#version++;
     const { service } = this.options;
-    const size = this.#members.size;
-    this.events.emit('instances.changed', { service, size, added, removed, updated });
+    this.events.emit('instances.changed', { service, size: this.size, added, removed, updated });
+    this.onMembers?.([...this.#members.values()].map(({ state }) => state));
+  }
+
+  /** Those that join warm ones start slowly. A first list, or one that replaces all, has to carry everything at once. */
+  #hasWarm(): boolean {
+    for (const { instance, state } of this.#members.values()) {
+      if (instance.weight > 0 && !this.slowStart.isWarming(state)) return true;
+    }
+    return false;
+  }
+
+  /** It takes no more calls. */
+  #drain(state: InstanceState): void {
+    this.slowStart.forget(state);
+    if (state.pending === 0) this.noteIdle(state);
   }
 
   #remove(id: string): void {
@@ -239,6 +279,7 @@ export class InstanceSet {
     this.#members.delete(id);
     const key = keyOf(member.instance);
     this.#removed.set(key, { state: member.state, atMs: this.env.clock.now() });
+    if (member.instance.weight > 0) this.#drain(member.state); // else it was told to drain before
   }
 
   #recall(instance: Instance): InstanceState | undefined {

@@ -2,6 +2,7 @@ import { successRatioAfter, successRatioAt } from './success-ratio.js';
 import type {
   BreakerState,
   Clock,
+  Health,
   Instance,
   InstanceRecord,
   Load,
@@ -17,8 +18,15 @@ export interface Breaker {
   readonly state: BreakerState;
   /** Admits an attempt; the permit says whether its outcome will count. */
   admit(nowMs: number): BreakerPermit;
-  /** Tells how an admitted attempt ended. Late permits change nothing. */
-  record(permit: BreakerPermit, outcome: Outcome, nowMs: number): void;
+  /** Tells how an admitted attempt ended. Late permits change nothing. `retryAfterMs`: the pause the instance asked for. */
+  record(
+    permit: BreakerPermit,
+    outcome: Outcome,
+    nowMs: number,
+    retryAfterMs?: number | undefined,
+  ): void;
+  /** Opens it for a reason of somebody else's (outlier detection), if it is closed. */
+  trip(nowMs: number): void;
   /** Releases its timers. May not be used afterwards. */
   shutdown(): void;
 }
@@ -26,6 +34,12 @@ export interface Breaker {
 /** The breaker's epoch when the attempt began; {@link UNCOUNTED} for attempts let through in panic. */
 export type BreakerPermit = number;
 export const UNCOUNTED: BreakerPermit = -1;
+
+/** Compares the outcomes of one instance with those of its peers. Implemented in health/outlier-detection.ts. */
+export interface OutlierWatch {
+  /** Counts an outcome that blames or praises the instance. @returns true when it now stands out as bad. */
+  record(success: boolean, nowMs: number): boolean;
+}
 
 /** A load that keeps the latency estimate. */
 export type Learner = Load & Required<Pick<Load, 'observe'>>;
@@ -43,15 +57,21 @@ export interface StateDeps {
   readonly learner: Learner;
   /** Makes the breaker of an instance, on its first attempt; absent when breakers are off. */
   readonly createBreaker: ((state: InstanceState) => Breaker) | undefined;
+  /** Makes the outlier watch of an instance, on its first attempt; absent when outlier detection is off. */
+  readonly createWatch?: ((state: InstanceState) => OutlierWatch) | undefined;
+  /** Told when the last attempt in flight at an instance has ended. */
+  readonly onIdle?: ((state: InstanceState) => void) | undefined;
 }
 
 const CLOSED: BreakerState = { kind: 'closed' };
 
 /** The mutable record of one instance. It outlives snapshots: only the instance set creates or drops one. */
 export class InstanceState implements InstanceRecord {
-  instance: Instance;
   pending = 0;
   attempts = 0;
+  capacity: number;
+  health: Health = 'unknown';
+  role: string | undefined;
   ewmaMs = 0;
   ewmaAtMs = 0;
   measured = 0;
@@ -62,11 +82,35 @@ export class InstanceState implements InstanceRecord {
   report: ReceivedReport | undefined;
   readonly #deps: StateDeps;
   readonly #waiting = new WaitingList();
+  #instance: Instance;
+  #ramp = 1;
   #breaker: Breaker | undefined;
+  #watch: OutlierWatch | undefined;
 
   constructor(instance: Instance, deps: StateDeps) {
-    this.instance = instance;
+    this.#instance = instance;
+    this.capacity = instance.weight;
     this.#deps = deps;
+  }
+
+  get instance(): Instance {
+    return this.#instance;
+  }
+
+  /** The same process as its source describes it now. */
+  set instance(instance: Instance) {
+    this.#instance = instance;
+    this.capacity = instance.weight * this.#ramp;
+  }
+
+  /** Share of its weight that it can be given, > 0 to 1: less than 1 while it warms up. */
+  get ramp(): number {
+    return this.#ramp;
+  }
+
+  set ramp(ramp: number) {
+    this.#ramp = ramp;
+    this.capacity = this.#instance.weight * ramp;
   }
 
   get breaker(): BreakerState {
@@ -86,6 +130,7 @@ export class InstanceState implements InstanceRecord {
     this.attempts++;
     this.#deps.traffic.inFlight++;
     this.#breaker ??= this.#deps.createBreaker?.(this);
+    this.#watch ??= this.#deps.createWatch?.(this);
     const lease = new Lease(this, nowMs, this.#breaker?.admit(nowMs) ?? UNCOUNTED);
     this.#waiting.add(lease);
     this.#noteOldest();
@@ -107,7 +152,7 @@ export class InstanceState implements InstanceRecord {
   }
 
   /** Takes back what a lease began. Called by the lease, once. */
-  settle(lease: Lease, outcome: Outcome): void {
+  settle(lease: Lease, outcome: Outcome, retryAfterMs: number | undefined): void {
     const nowMs = this.#deps.clock.now();
     this.pending--;
     this.#deps.traffic.inFlight--;
@@ -120,7 +165,11 @@ export class InstanceState implements InstanceRecord {
       this.failuresInARow = outcome === 'success' ? 0 : this.failuresInARow + 1;
       this.ewmaAtMs = nowMs;
     }
-    this.#breaker?.record(lease.permit, outcome, nowMs);
+    this.#breaker?.record(lease.permit, outcome, nowMs, retryAfterMs);
+    if (outcome !== 'ignored' && this.#watch?.record(outcome === 'success', nowMs) === true) {
+      this.#breaker?.trip(nowMs);
+    }
+    if (this.pending === 0) this.#deps.onIdle?.(this);
   }
 
   /** Learns from the latency of one attempt, which waits no longer. */
@@ -198,13 +247,16 @@ export class Lease {
   /**
    * Says how the attempt ended. The first call counts; later ones do nothing.
    *
-   * @throws {InvalidOptionError} for what is no outcome; the lease is then still to be ended.
+   * @param retryAfterMs the pause that the instance asked for, in ms: should this open its breaker, it stays open at
+   * least so long.
+   * @throws {InvalidOptionError} for what is no outcome or no pause; the lease is then still to be ended.
    */
-  end(outcome: Outcome): void {
+  end(outcome: Outcome, retryAfterMs?: number): void {
     checkOutcome('outcome', outcome);
+    if (retryAfterMs !== undefined) checkNumber('retryAfterMs', retryAfterMs, { min: 0 });
     if (this.#ended) return;
     this.#ended = true;
-    this.#state.settle(this, outcome);
+    this.#state.settle(this, outcome, retryAfterMs);
   }
 }
 

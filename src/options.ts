@@ -1,9 +1,19 @@
 import { InvalidOptionError } from './errors.js';
+import {
+  type HealthCheckOptions,
+  type OutlierDetectionOptions,
+  type ResolvedHealthCheck,
+  type ResolvedOutlierDetection,
+  resolveHealthCheck,
+  resolveOutlierDetection,
+} from './health-options.js';
+import { type ResolvedStages, resolveStages, type StagesOptions } from './topology-options.js';
 import type { Classify, DiscoveryAdapter, Env, Policy } from './types.js';
 import {
   checkFunction,
   checkKeys,
   checkMs,
+  checkMsOrZero,
   checkNumber,
   checkRatio,
   checkString,
@@ -51,6 +61,17 @@ export interface ClientDefaults {
   readonly policy?: PolicyName | Policy | undefined;
   /** Per-instance circuit breaker; `false` turns it off. */
   readonly breaker?: BreakerOptions | false | undefined;
+  /** Takes out what does worse than its peers, and bounds how many are out; `false` does neither. */
+  readonly outlierDetection?: OutlierDetectionOptions | false | undefined;
+  /** Active health checks. Default false: the calls themselves tell. */
+  readonly healthCheck?: HealthCheckOptions | false | undefined;
+  /** Which instances come into question: priorities, zones, subsets. */
+  readonly stages?: StagesOptions | undefined;
+  /**
+   * How long an instance that joins warm ones, or comes back, gets less than its share, in ms >= 0. Default 30,000; 0
+   * never. After an outage the ramp is no longer than the outage was.
+   */
+  readonly slowStartMs?: number | undefined;
   /** Retries on another instance; `false` turns them off. */
   readonly retry?: RetryOptions | false | undefined;
   /** Time for a whole call, all attempts and pauses included, in ms. Default 10,000. */
@@ -101,6 +122,10 @@ export interface ResolvedOptions {
   readonly discovery: DiscoveryAdapter;
   readonly policy: PolicyName | Policy;
   readonly breaker: ResolvedBreaker | undefined;
+  readonly outlierDetection: ResolvedOutlierDetection | undefined;
+  readonly healthCheck: ResolvedHealthCheck | undefined;
+  readonly stages: ResolvedStages;
+  readonly slowStartMs: number;
   readonly maxAttempts: number;
   readonly timeoutMs: number;
   readonly attemptTimeoutMs: number | undefined;
@@ -114,6 +139,10 @@ export interface ResolvedOptions {
 const DEFAULT_KEYS = [
   'policy',
   'breaker',
+  'outlierDetection',
+  'healthCheck',
+  'stages',
+  'slowStartMs',
   'retry',
   'timeoutMs',
   'attemptTimeoutMs',
@@ -132,6 +161,10 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
     discovery: checkAdapter('discovery', options.discovery),
     policy: options.policy ?? 'adaptive',
     breaker: resolveBreaker(options.breaker),
+    outlierDetection: resolveOutlierDetection(options.outlierDetection),
+    healthCheck: resolveHealthCheck(options.healthCheck),
+    stages: resolveStages(options.stages),
+    slowStartMs: checkMsOrZero('slowStartMs', options.slowStartMs ?? 30_000),
     maxAttempts: resolveMaxAttempts(options.retry),
     timeoutMs: checkMs('timeoutMs', options.timeoutMs ?? 10_000),
     attemptTimeoutMs:
@@ -140,11 +173,7 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
         : checkMs('attemptTimeoutMs', options.attemptTimeoutMs),
     readyTimeoutMs: checkMs('readyTimeoutMs', options.readyTimeoutMs ?? 10_000),
     panicRatio: checkRatio('panicRatio', options.panicRatio ?? 0.5),
-    shrinkGraceMs: checkNumber('shrinkGraceMs', options.shrinkGraceMs ?? 30_000, {
-      min: 0,
-      max: 2_147_483_647,
-      unit: 'milliseconds',
-    }),
+    shrinkGraceMs: checkMsOrZero('shrinkGraceMs', options.shrinkGraceMs ?? 30_000),
     classify:
       options.classify === undefined ? undefined : checkFunction('classify', options.classify),
     env: resolveEnv(options.env),

@@ -137,7 +137,19 @@ export interface InstanceRecord {
   /** What the instance last said of its own load; `undefined` until it did. */
   readonly report: ReceivedReport | undefined;
   readonly breaker: BreakerState;
+  /**
+   * What it can be given now, in units of weight: `weight * ramp`. The ramp is 1, or grows from 0.1 to 1 while the
+   * instance warms up (slow start). Loads divide by it, and draws by weight go by it.
+   */
+  readonly capacity: number;
+  /** What active health checks found; `'unknown'` without them, or before the first answer. */
+  readonly health: Health;
+  /** What the health check last said it is, such as `'primary'`; `undefined` while it said nothing. */
+  readonly role: string | undefined;
 }
+
+/** What active health checks found of an instance. An `'unhealthy'` one gets no calls, except in panic. */
+export type Health = 'unknown' | 'healthy' | 'unhealthy';
 
 /**
  * What a server says of its own load, over its last few seconds. The names of ORCA, the load report that Envoy and
@@ -186,6 +198,8 @@ export interface Policy {
   readonly name: string;
   /** The load metric whose observations the instances keep. Default: Peak EWMA over 10 s. */
   readonly load?: Load | undefined;
+  /** True when it picks by `hashKey`: a key then stays in one part (priority, zone) of the set too. Default false. */
+  readonly keyed?: boolean | undefined;
   /** Builds a picker. `previous` is what this policy built for the list before, so that positions survive. */
   build(candidates: readonly Candidate[], env: Env, previous?: Picker): Picker;
 }
@@ -210,15 +224,31 @@ export interface Load {
   ): number;
 }
 
-/** A pure step that narrows the candidate list. */
+/**
+ * A part of the calls, and the candidates that take it. All parts of a selection together take all calls; one with
+ * ratio 0 is a reserve, used by a call that has tried all candidates of the others.
+ */
+export interface Part {
+  /** Where it stands among its siblings: `'priority 1, zone b'`; empty for the whole. */
+  readonly name: string;
+  /** Its share of all calls, 0 to 1. */
+  readonly ratio: number;
+  /** The instances that take calls, whatever their health. */
+  readonly eligible: readonly Candidate[];
+  /** Those of them that may be picked now. */
+  readonly candidates: readonly Candidate[];
+}
+
+/** A step that narrows a part of the candidates, or divides it. One object serves one selection: it may remember. */
 export interface Stage {
   readonly name: string;
-  apply(candidates: readonly Candidate[], context: StageContext): readonly Candidate[];
+  /** @returns the parts that take the place of `part`, the preferred first; their ratios sum up to its ratio. */
+  apply(part: Part, context: StageContext): readonly Part[];
 }
 
 export interface StageContext {
   readonly nowMs: number;
-  /** The list stays right until `atMs` at the latest; the earliest wish wins. */
+  /** What is returned stays right until `atMs` at the latest; the earliest wish wins. */
   expireAt(atMs: number): void;
   /** Records that the stage could not hold its rule and let more through (panic), with the reason. */
   panic(reason: string): void;

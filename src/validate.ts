@@ -36,6 +36,11 @@ export function checkMs(option: string, value: unknown): number {
   });
 }
 
+/** A duration that may be 0. */
+export function checkMsOrZero(option: string, value: unknown): number {
+  return checkNumber(option, value, { min: 0, max: 2_147_483_647, unit: 'milliseconds' });
+}
+
 export function checkRatio(option: string, value: unknown): number {
   return checkNumber(option, value, { min: 0, max: 1 });
 }

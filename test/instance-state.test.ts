@@ -222,7 +222,8 @@ describe('the breaker', () => {
       told,
       state: { kind: 'half-open', probeUntilMs: undefined },
       admit: (nowMs) => told.push(['admit', nowMs]),
-      record: (...given) => told.push(['record', ...given]),
+      record: (permit, outcome, nowMs) => told.push(['record', permit, outcome, nowMs]),
+      trip: (nowMs) => told.push(['trip', nowMs]),
       shutdown: () => told.push(['shutdown']),
     };
   }

@@ -1,14 +1,14 @@
-import type { Client } from '../client.js';
+import type { ClientView } from '../client-view.js';
 import type { ClientPool } from '../client-pool.js';
 import { InvalidOptionError } from '../errors.js';
 import type { Instance } from '../types.js';
 import { isObject } from '../validate.js';
 
-/** What a wrapper is given to send through: one service's client, or the clients of many. */
-export type Target = Client | ClientPool;
+/** What a wrapper is given to send through: one service's client or a view of it, or the clients of many. */
+export type Target = ClientView | ClientPool;
 
 /** The client of the service that the URL's host names; `undefined` when the URL is none of ours. */
-export function clientFor(target: Target, url: URL): Client | undefined {
+export function clientFor(target: Target, url: URL): ClientView | undefined {
   if ('find' in target) return target.find(url.host);
   return url.hostname === target.service.toLowerCase() ? target : undefined;
 }

@@ -17,6 +17,16 @@ export interface BreakerSettings {
   readonly maxOpenMs: number;
 }
 
+/** What a breaker tells, and asks. */
+export interface BreakerHooks {
+  /** @param outMs how long it has been open or half-open, in ms. */
+  onChange(state: BreakerState, outMs: number): void;
+  /** May it open, as far as its peers are concerned? Asked only while it is closed. */
+  mayOpen(): boolean;
+  /** It would have opened, and may not. Told once, until it has seen a success or has opened. */
+  onHeld(): void;
+}
+
 /** Buckets of the sliding window. */
 const BUCKETS = 10;
 /** Our own clock ends an opening; opossum's timer must never (2^31 - 1 ms is the longest Node can set). */
@@ -45,7 +55,7 @@ export class OpossumBreaker implements Breaker {
   constructor(
     private readonly settings: BreakerSettings,
     private readonly env: Env,
-    private readonly onChange: (state: BreakerState) => void,
+    private readonly hooks: BreakerHooks,
   ) {
     this.#bucketStartMs = env.clock.now();
     this.#opossum = new CircuitBreaker(settled, {
@@ -80,6 +90,10 @@ export class OpossumBreaker implements Breaker {
     if (permit !== this.#epoch) return;
     if (this.#state.kind === 'half-open') this.#endProbe(outcome, nowMs);
     else if (outcome !== 'ignored') this.#count(outcome === 'success', nowMs);
+  }
+
+  trip(nowMs: number): void {
+    if (this.#state.kind === 'closed') this.#open(nowMs);
   }
 
   shutdown(): void {
@@ -126,7 +140,7 @@ export class OpossumBreaker implements Breaker {
 
   #become(state: BreakerState): void {
     this.#state = state;
-    this.onChange(state);
+    this.hooks.onChange(state, 0);
   }
 
   /** Moves the window on by the buckets that have passed. Done on traffic, so an idle breaker costs nothing. */

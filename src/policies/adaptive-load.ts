@@ -55,7 +55,7 @@ export function adaptiveLoad(options: AdaptiveLoadOptions = {}): Learner & Requi
       if (state.attempts === 0) return 0;
       const ratio = Math.max(successRatioAt(state, nowMs), LEAST_RATIO);
       const queue = state.measured === 0 ? (state.pending + 1) ** 2 : state.pending + 1;
-      return (latency(state, nowMs) * queue) / (state.instance.weight * ratio * ratio);
+      return (latency(state, nowMs) * queue) / (state.capacity * ratio * ratio);
     },
     seed(peers, nowMs) {
       const known = peers.filter(({ measured }) => measured > 0);

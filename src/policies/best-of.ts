@@ -53,7 +53,7 @@ export function leastLoaded(name: string, load: Load, choicesOf: (n: number) => 
 
 /** Compares all; ties are broken at random, by weight. */
 function leastOfAll(candidates: readonly Candidate[], load: Load, rng: Rng): Picker {
-  const largest = largestWeight(candidates);
+  const largest = largestWeight(candidates, ({ state }) => state.capacity);
   return {
     pick({ excluded, nowMs }) {
       let best: Candidate | undefined;
@@ -62,7 +62,7 @@ function leastOfAll(candidates: readonly Candidate[], load: Load, rng: Rng): Pic
       for (const candidate of candidates) {
         if (excluded.size > 0 && excluded.has(candidate.instance.id)) continue;
         const cost = load.of(candidate.state, nowMs);
-        const weight = candidate.instance.weight / largest;
+        const weight = candidate.state.capacity / largest;
         if (best === undefined || cost < least || Number.isNaN(least)) {
           best = candidate;
           least = cost;

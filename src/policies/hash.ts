@@ -32,3 +32,11 @@ export function mix(value: number, first: number, second: number): number {
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return (h ^ (h >>> 16)) >>> 0;
 }
+
+/** Of its own, so that the part a key goes to says nothing of the instance it goes to there. */
+const UNIT_SEED = 0x9e3779b9;
+
+/** A hash of `text` in [0, 1). */
+export function unitHash(text: string): number {
+  return hash32(text, UNIT_SEED) / 2 ** 32;
+}

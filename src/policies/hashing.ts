@@ -98,6 +98,7 @@ export function hashingPolicy(
 ): Policy {
   return {
     name,
+    keyed: true,
     build(candidates, { rng }) {
       const list = keyedList(candidates);
       const choose = chooser(list, orderOf(list), balanceFactor);

@@ -23,7 +23,7 @@ const SECOND_SEED = 0x9e3779b9;
 
 export function keyedList(given: readonly Candidate[]): KeyedList {
   const candidates = given.filter(({ instance }) => instance.weight > 0).sort(byId);
-  const largest = largestWeight(candidates);
+  const largest = largestWeight(candidates, ({ instance }) => instance.weight);
   const scaled = Float64Array.from(candidates, ({ instance }) => instance.weight / largest);
   const total = scaled.reduce((sum, weight) => sum + weight, 0);
   return {

@@ -4,6 +4,9 @@ import type { Candidate } from '../types.js';
  * What weights are divided by before they are summed or multiplied: a sum of huge ones must not overflow (grpc-go#5699),
  * nor a product of tiny ones vanish.
  */
-export function largestWeight(candidates: readonly Candidate[]): number {
-  return candidates.reduce((max, { instance }) => Math.max(max, instance.weight), 0);
+export function largestWeight(
+  candidates: readonly Candidate[],
+  weightOf: (candidate: Candidate) => number,
+): number {
+  return candidates.reduce((max, candidate) => Math.max(max, weightOf(candidate)), 0);
 }

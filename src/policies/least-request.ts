@@ -11,6 +11,6 @@ import type { Load } from '../types.js';
 export function leastRequest(): Load {
   return {
     name: 'leastRequest',
-    of: (state) => state.pending / state.instance.weight,
+    of: (state) => state.pending / state.capacity,
   };
 }

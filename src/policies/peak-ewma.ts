@@ -25,11 +25,9 @@ export function peakEwma(options: PeakEwmaOptions = {}): Learner {
     name: 'peakEwma',
     of(state, nowMs) {
       if (state.measured === 0) {
-        return state.pending === 0 ? 0 : (UNKNOWN_COST_MS + state.pending) / state.instance.weight;
+        return state.pending === 0 ? 0 : (UNKNOWN_COST_MS + state.pending) / state.capacity;
       }
-      return (
-        (state.ewmaMs * decay(state, nowMs, tauMs) * (state.pending + 1)) / state.instance.weight
-      );
+      return (state.ewmaMs * decay(state, nowMs, tauMs) * (state.pending + 1)) / state.capacity;
     },
     observe(state, elapsedMs, _outcome, nowMs) {
       if (elapsedMs >= state.ewmaMs) return elapsedMs;

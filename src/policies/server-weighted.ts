@@ -96,9 +96,9 @@ class ServerWeightedPicker implements Picker {
     const reported = this.#candidates.map((candidate) => this.#usable(candidate, nowMs, since));
     this.#since = since;
     const known = reported.filter((weight) => weight !== undefined);
-    if (known.length < 2) return this.#candidates.map(({ instance }) => instance.weight);
+    if (known.length < 2) return this.#candidates.map(({ state }) => state.capacity);
     const mean = known.reduce((sum, weight) => sum + weight / known.length, 0);
-    return reported.map((weight) => weight ?? mean);
+    return reported.map((weight, i) => (weight ?? mean) * rampOf(this.#candidates[i]));
   }
 
   /** The weight that an instance's report gives it; `undefined` when it has none that counts. */
@@ -116,4 +116,9 @@ class ServerWeightedPicker implements Picker {
     since.set(instance.id, began);
     return nowMs - began >= blackoutMs ? weight : undefined;
   }
+}
+
+/** An instance that warms up gets that part of what it reports. */
+function rampOf(candidate: Candidate | undefined): number {
+  return candidate === undefined ? 1 : candidate.state.capacity / candidate.instance.weight;
 }

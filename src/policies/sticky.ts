@@ -34,6 +34,7 @@ export function sticky(options: StickyOptions = {}): Policy {
   const balanceFactor = checkBalance('sticky.balanceFactor', options.balanceFactor);
   return {
     name: 'sticky',
+    keyed: true,
     build(given, { rng }, previous) {
       const list = keyedList(given);
       const { candidates } = list;

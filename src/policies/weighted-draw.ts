@@ -1,7 +1,7 @@
 import type { CallContext, Candidate, Rng } from '../types.js';
 import { largestWeight } from './largest-weight.js';
 
-/** Draws candidates at random in proportion to their weights. */
+/** Draws candidates at random in proportion to their capacities: weights, less while they warm up. */
 export interface WeightedDraw {
   /** Index of a candidate; weights decide, exclusions do not. */
   index(): number;
@@ -13,7 +13,7 @@ export interface WeightedDraw {
 const TRIES = 16;
 
 /**
- * Builds Vose's alias table, in O(n): a draw is then O(1) whatever n is, and with equal weights one
+ * Builds Vose's alias table, in O(n): a draw is then O(1) whatever n is, and with equal capacities one
  * multiplication. Source: M. D. Vose, "A linear algorithm for generating random numbers with a given
  * distribution", IEEE TSE 1991.
  */
@@ -54,11 +54,11 @@ interface AliasTable {
 /** `undefined` when all weights are equal: then every slot keeps itself. */
 function aliasTable(candidates: readonly Candidate[]): AliasTable | undefined {
   const n = candidates.length;
-  const first = candidates[0]?.instance.weight;
-  if (candidates.every(({ instance }) => instance.weight === first)) return undefined;
+  const first = candidates[0]?.state.capacity;
+  if (candidates.every(({ state }) => state.capacity === first)) return undefined;
 
-  const largest = largestWeight(candidates);
-  const scaled = Float64Array.from(candidates, ({ instance }) => instance.weight / largest);
+  const largest = largestWeight(candidates, ({ state }) => state.capacity);
+  const scaled = Float64Array.from(candidates, ({ state }) => state.capacity / largest);
   const mean = scaled.reduce((sum, weight) => sum + weight, 0) / n;
   const keep = scaled.map((weight) => weight / mean);
   const alias = new Uint32Array(n);

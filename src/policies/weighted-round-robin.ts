@@ -3,7 +3,7 @@ import { DeadlinePicker } from './earliest-deadline.js';
 
 /**
  * Takes the candidates in turn, each as often as its weight says, evenly spread: with integer weights of sum W, any W
- * picks over an unchanged list hold exactly `weight` picks of each. O(log n) per pick. Starts at random and keeps its
+ * picks over an unchanged list hold exactly `weight` picks of each. An instance that warms up has part of its weight. O(log n) per pick. Starts at random and keeps its
  * place through snapshot updates.
  */
 export function weightedRoundRobin(): Policy {
@@ -12,7 +12,7 @@ export function weightedRoundRobin(): Policy {
     build: (candidates, { rng }, previous) =>
       new DeadlinePicker(
         candidates,
-        candidates.map(({ instance }) => instance.weight),
+        candidates.map(({ state }) => state.capacity),
         rng,
         previous instanceof DeadlinePicker ? previous : undefined,
       ),

@@ -1,7 +1,9 @@
+import type { ResolvedPriority } from '../topology-options.js';
 import type { BreakerState, InstanceRecord, Stage } from '../types.js';
 
 /** May this instance be picked now? The only answer to that question; health modules write what it reads. */
-function isAvailable({ breaker }: InstanceRecord, nowMs: number): boolean {
+export function isAvailable({ breaker, health }: InstanceRecord, nowMs: number): boolean {
+  if (health === 'unhealthy') return false;
   switch (breaker.kind) {
     case 'closed':
       return true;
@@ -25,21 +27,24 @@ function returnOf(breaker: BreakerState): number | undefined {
  *
  * Source: Envoy, "Panic threshold".
  */
-export function available(panicRatio: number): Stage {
+export function available(panicRatio: number, _priority?: ResolvedPriority): Stage {
   return {
     name: 'available',
-    apply(candidates, context) {
-      const left = candidates.filter(({ state }) => {
+    apply(part, context) {
+      const { eligible } = part;
+      const left = eligible.filter(({ state }) => {
         const returnsAtMs = returnOf(state.breaker);
         if (returnsAtMs !== undefined) context.expireAt(returnsAtMs);
         return isAvailable(state, context.nowMs);
       });
-      if (left.length === candidates.length) return candidates;
-      if (left.length > 0 && left.length >= panicRatio * candidates.length) return left;
+      if (left.length === eligible.length) return [part];
+      if (left.length > 0 && left.length >= panicRatio * eligible.length) {
+        return [{ ...part, candidates: left }];
+      }
       context.panic(
-        `${String(left.length)} of ${String(candidates.length)} instances available, less than ${String(panicRatio * 100)} %: using all`,
+        `${String(left.length)} of ${String(eligible.length)} instances available, less than ${String(panicRatio * 100)} %: using all`,
       );
-      return candidates;
+      return [part];
     },
   };
 }

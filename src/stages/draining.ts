@@ -1,11 +1,15 @@
-import type { Stage } from '../types.js';
+import type { Candidate, Stage } from '../types.js';
 
 /** Weight 0 means draining: calls in flight finish, new ones go elsewhere. */
 export const draining: Stage = {
   name: 'draining',
-  apply: (candidates) => (candidates.every(isTaking) ? candidates : candidates.filter(isTaking)),
+  apply(part) {
+    if (part.candidates.every(isTaking)) return [part];
+    const candidates = part.candidates.filter(isTaking);
+    return [{ ...part, eligible: candidates, candidates }];
+  },
 };
 
-function isTaking({ instance }: { readonly instance: { readonly weight: number } }): boolean {
+function isTaking({ instance }: Candidate): boolean {
   return instance.weight > 0;
 }

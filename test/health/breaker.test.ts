@@ -25,7 +25,11 @@ class Rig {
     this.breaker = new OpossumBreaker(
       { ...SETTINGS, ...settings },
       { clock: this.clock, rng },
-      (state) => this.changes.push(state),
+      {
+        onChange: (state) => this.changes.push(state),
+        mayOpen: () => true,
+        onHeld: () => undefined,
+      },
     );
   }
 

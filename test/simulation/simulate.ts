@@ -48,6 +48,7 @@ export async function simulate(scenario: Scenario): Promise<Sent[]> {
       service: 'simulated',
       discovery,
       policy: scenario.policy,
+      slowStartMs: 0,
       breaker: false,
       shrinkGraceMs: 0,
       env: { clock, rng: seededRng(seed * 1_000 + i + 1) },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { available } from '../../src/stages/available.js';
+import { whole } from '../../src/stages/part.js';
 import type { BreakerState } from '../../src/types.js';
 import { candidate, type TestCandidate } from '../support/candidates.js';
 
@@ -17,12 +18,13 @@ function list(good: number, bad: number, breaker: BreakerState = OPEN): TestCand
 function applied(candidates: TestCandidate[], panicRatio = 0.5, nowMs = 0) {
   const expiries: number[] = [];
   const panics: string[] = [];
-  const left = available(panicRatio).apply(candidates, {
+  const [part] = available(panicRatio).apply(whole(candidates), {
     nowMs,
     expireAt: (atMs) => expiries.push(atMs),
     panic: (reason) => panics.push(reason),
   });
-  return { left: left.map(({ instance }) => instance.id), list: left, expiries, panics };
+  const list = part?.candidates ?? [];
+  return { left: list.map(({ instance }) => instance.id), list, expiries, panics };
 }
 
 describe('an instance is available', () => {

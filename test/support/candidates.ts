@@ -24,6 +24,9 @@ export function candidate(
     successRatio: 1,
     failuresInARow: 0,
     report: undefined,
+    capacity: weight,
+    health: 'unknown',
+    role: undefined,
     breaker: { kind: 'closed' },
     ...record,
   } as const;

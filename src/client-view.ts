@@ -1,0 +1,168 @@
+import type { CallFunction } from './attempt.js';
+import type { CallGate } from './call-gate.js';
+import {
+  type CallOptions,
+  checkCallOptions,
+  checkPickOptions,
+  type PickOptions,
+} from './call-options.js';
+import { FairleadError } from './errors.js';
+import { type CallDeps, execute } from './executor.js';
+import { NOTHING_TO_PICK } from './instance-set.js';
+import type { Lease } from './instance-state.js';
+import type { Explanation, Selection } from './selection.js';
+import { checkSelector, describeSelectors, matches, type Selector } from './stages/selector.js';
+import type { CallContext } from './types.js';
+import { checkFunction } from './validate.js';
+
+/** What calls go through: a client, or a view of some of its instances. */
+export interface ClientView {
+  readonly service: string;
+  /**
+   * Calls `fn` with a picked instance, and again with another when that fails and may be retried. Waits for
+   * the first list of instances, within the deadline.
+   *
+   * @returns what `fn` resolved with.
+   * @throws the error of the last attempt, untouched but for `fairlead.attempts`; a {@link FairleadError} when
+   * there was no instance, a time limit was reached, or the client is closed; the signal's reason when the
+   * caller cancelled.
+   */
+  call<T>(fn: CallFunction<T>, options?: CallOptions): Promise<T>;
+  /**
+   * Picks an instance for use outside `call` (sockets, database pools). End the lease when done with it; where it
+   * lives on after the instance has answered, say so with {@link Lease.answered}.
+   *
+   * @throws {FairleadError} when no list has come yet, no instance takes calls, or the client is closed.
+   */
+  pick(options?: PickOptions): Lease;
+  /**
+   * Resolves once an instance that takes calls is known; in a view, one that its selector means.
+   *
+   * @throws {FairleadError} after `readyTimeoutMs`: `ERR_FAIRLEAD_NOT_READY`, or `ERR_FAIRLEAD_SERVICE_NOT_FOUND`
+   * when the source knows no such service; its `cause` is the source's last fault.
+   */
+  ready(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
+  /** Why the last pick went where it went. Plain JSON. */
+  explain(): Explanation;
+  /**
+   * A view of the instances that have these tags, metadata and role. It shares all that is known of them, and has a
+   * picker, priorities and zones of its own. Made once per selector: to ask again is cheap. A call for which no
+   * instance matches fails with `ERR_FAIRLEAD_NO_MATCH`, unless the selector says `fallback: 'any'`.
+   *
+   * @throws {InvalidOptionError} naming what is out of range.
+   */
+  where(selector: Selector): ClientView;
+}
+
+/** What all views of one client share. */
+export interface Views {
+  readonly gate: CallGate;
+  readonly deps: Omit<CallDeps, 'selection'>;
+  /** The selection of what all these selectors mean; of all the client's instances when there are none. */
+  select(selectors: readonly Selector[]): Selection;
+}
+
+const NONE: ReadonlySet<string> = new Set();
+const NO_OPTIONS: PickOptions = {};
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+export class SelectedView implements ClientView {
+  readonly service: string;
+  readonly #deps: CallDeps;
+  /** One for all: a pick allocates nothing but its lease. */
+  readonly #pickContext: Mutable<CallContext> = {
+    nowMs: 0,
+    excluded: NONE,
+    hashKey: undefined,
+    inFlight: 0,
+  };
+  /** Views of views by their selectors, in words. */
+  readonly #views = new Map<string, ClientView>();
+
+  constructor(
+    private readonly shared: Views,
+    private readonly selectors: readonly Selector[] = [],
+  ) {
+    this.service = shared.deps.options.service;
+    this.#deps = { ...shared.deps, selection: shared.select(selectors) };
+  }
+
+  /** Stages and picker of this view. */
+  get selection(): Selection {
+    return this.#deps.selection;
+  }
+
+  async call<T>(fn: CallFunction<T>, options: CallOptions = {}): Promise<T> {
+    checkFunction('fn', fn);
+    checkCallOptions(options);
+    const { gate } = this.shared;
+    gate.enter();
+    try {
+      return await execute(fn, options, this.#deps);
+    } finally {
+      gate.leave();
+    }
+  }
+
+  pick(options: PickOptions = NO_OPTIONS): Lease {
+    if (options !== NO_OPTIONS) checkPickOptions(options);
+    this.shared.gate.check();
+    const { set, selection, env, traffic } = this.#deps;
+    const context = this.#pickContext;
+    context.nowMs = env.clock.now();
+    context.excluded = options.excluded === undefined ? NONE : new Set(options.excluded);
+    context.hashKey = options.hashKey;
+    context.inFlight = traffic.inFlight;
+    const lease = selection.pick(context);
+    if (lease !== undefined) return lease;
+    const [code, what] = selection.nothing();
+    throw new FairleadError(code, `Service "${this.service}": ${what}${set.troubleText}.`, {
+      cause: set.trouble,
+    });
+  }
+
+  ready(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    const { set, selection, env } = this.#deps;
+    const { readyTimeoutMs } = this.#deps.options;
+    return set.whenListed({
+      until: this.#isReady,
+      deadlineMs: env.clock.now() + readyTimeoutMs,
+      signal: options.signal,
+      error: () => {
+        const [code, what] = selection.nothing();
+        return new FairleadError(
+          code === NOTHING_TO_PICK['not-found'][0] ? code : 'ERR_FAIRLEAD_NOT_READY',
+          `Service "${this.service}" was not ready within readyTimeoutMs ${String(readyTimeoutMs)}: ${what}${set.troubleText}.`,
+          { cause: set.trouble },
+        );
+      },
+    });
+  }
+
+  readonly #isReady = (): boolean => {
+    const { set } = this.#deps;
+    const { selectors } = this;
+    const last = selectors.at(-1);
+    if (last === undefined || last.fallback === 'any') return set.hasTaking();
+    return set.members().some((member) => member.instance.weight > 0 && matches(selectors, member));
+  };
+
+  explain(): Explanation {
+    return this.#deps.selection.explain(this.#deps.env.clock.now());
+  }
+
+  where(selector: Selector): ClientView {
+    const wanted = [...this.selectors, checkSelector(selector)];
+    const key = describeSelectors(wanted);
+    const known = this.#views.get(key);
+    if (known !== undefined) return known;
+    if (this.#views.size >= MOST_VIEWS) this.#views.clear();
+    const view = new SelectedView(this.shared, wanted);
+    this.#views.set(key, view);
+    return view;
+  }
+}
+
+/** So many are kept by their selectors, lest selectors made of data (a user's id) fill the memory. */
+const MOST_VIEWS = 1_000;

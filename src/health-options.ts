@@ -1,0 +1,253 @@
+/** Options of active health checks and outlier detection. */
+import { InvalidOptionError } from './errors.js';
+import type { Instance } from './types.js';
+import {
+  checkFunction,
+  checkKeys,
+  checkMs,
+  checkNumber,
+  checkRatio,
+  checkString,
+  isObject,
+} from './validate.js';
+
+/** Takes out an instance that does worse than its peers, and bounds how many can be out. */
+export interface OutlierDetectionOptions {
+  /**
+   * Opens the breaker of an instance whose success ratio over the window is below this, while its peers do better by
+   * more than chance, 0 to 1. Default 0.8; 0 never does.
+   */
+  readonly successRatio?: number | undefined;
+  /** Attempts the window must hold before the ratio counts, an integer >= 1. Default 10. */
+  readonly minAttempts?: number | undefined;
+  /** Length of the window in ms, in ten exact steps, >= 100. Default 10,000. */
+  readonly windowMs?: number | undefined;
+  /**
+   * At most this share of a priority's instances is out at a time, the next one included, 0 to 1; the last one never.
+   * Default 0.5. A breaker that would open beyond it stays closed, and says so (`breaker.held`).
+   */
+  readonly maxEjectedRatio?: number | undefined;
+}
+
+/** What a check of the user's own found: healthy or not, and what the instance is. `undefined` means healthy. */
+export interface CheckResult {
+  readonly healthy: boolean;
+  /** Such as `'primary'` or `'standby'`; a selector can require it. */
+  readonly role?: string | undefined;
+}
+
+/** One check of one instance. Throwing, or taking longer than `timeoutMs`, means that the check failed. */
+export type CheckFunction = (context: {
+  readonly instance: Instance;
+  /** Aborts at the time limit, and when the client closes. */
+  readonly signal: AbortSignal;
+}) => Promise<CheckResult | boolean | undefined> | CheckResult | boolean | undefined;
+
+export interface HttpCheck {
+  /** Path asked for. Either this or `roles`. */
+  readonly path?: string | undefined;
+  /**
+   * Paths by the role that a good answer proves, asked in this order until one is good: `{ primary: '/primary',
+   * standby: '/replica' }` fits Patroni. No good answer at all: the check failed.
+   */
+  readonly roles?: Readonly<Record<string, string>> | undefined;
+  readonly method?: 'GET' | 'HEAD' | 'OPTIONS' | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Status of a good answer, or several. Default: 200 to 299. */
+  readonly expectedStatus?: number | readonly number[] | undefined;
+  /** What the body of a good answer contains, or matches, in its first 64 KiB. Default: anything. */
+  readonly expectedBody?: string | RegExp | undefined;
+  /** Default: the instance's own. */
+  readonly port?: number | undefined;
+  /** Default: the instance's own. */
+  readonly protocol?: 'http' | 'https' | undefined;
+  /** For https: authorities, client certificate and the name that the certificate must hold (default: the service's). */
+  readonly tls?:
+    | {
+        readonly ca?: string | Buffer | readonly (string | Buffer)[] | undefined;
+        readonly cert?: string | Buffer | undefined;
+        readonly key?: string | Buffer | undefined;
+        readonly servername?: string | undefined;
+      }
+    | undefined;
+}
+
+export interface TcpCheck {
+  /** Default: the instance's own. */
+  readonly port?: number | undefined;
+}
+
+/** Active health checks. Exactly one of `http`, `tcp` and `check`. */
+export interface HealthCheckOptions {
+  readonly http?: HttpCheck | undefined;
+  /** Healthy when a TCP connection is accepted. `true` is `{}`. */
+  readonly tcp?: TcpCheck | true | undefined;
+  readonly check?: CheckFunction | undefined;
+  /** Pause between two checks of an instance in ms, plus or minus a tenth by chance. Default 5,000. */
+  readonly intervalMs?: number | undefined;
+  /** Time for one check in ms. Default 2,000. */
+  readonly timeoutMs?: number | undefined;
+  /** Good checks in a row that make an unhealthy instance healthy, an integer >= 1. Default 2. */
+  readonly healthyThreshold?: number | undefined;
+  /** Failed checks in a row that make a healthy instance unhealthy, an integer >= 1. Default 3. */
+  readonly unhealthyThreshold?: number | undefined;
+  /** Checks under way at a time, over all instances, an integer >= 1. Default 20. */
+  readonly concurrency?: number | undefined;
+}
+
+export type ResolvedOutlierDetection = {
+  readonly [Key in keyof OutlierDetectionOptions]-?: NonNullable<OutlierDetectionOptions[Key]>;
+};
+
+export interface ResolvedHealthCheck {
+  readonly probe:
+    | { readonly kind: 'http'; readonly http: HttpCheck }
+    | { readonly kind: 'tcp'; readonly port: number | undefined }
+    | { readonly kind: 'function'; readonly check: CheckFunction };
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly healthyThreshold: number;
+  readonly unhealthyThreshold: number;
+  readonly concurrency: number;
+}
+
+/** @throws {InvalidOptionError} naming the option out of range. */
+export function resolveOutlierDetection(
+  given: OutlierDetectionOptions | false = {},
+): ResolvedOutlierDetection | undefined {
+  if (given === false) return undefined;
+  const at = 'outlierDetection';
+  const value: unknown = given;
+  if (!isObject(value)) throw new InvalidOptionError(at, 'an object or false', value);
+  checkKeys(at, given, ['successRatio', 'minAttempts', 'windowMs', 'maxEjectedRatio']);
+  return {
+    successRatio: checkRatio(`${at}.successRatio`, given.successRatio ?? 0.8),
+    minAttempts: checkCount(`${at}.minAttempts`, given.minAttempts ?? 10),
+    windowMs: checkNumber(`${at}.windowMs`, given.windowMs ?? 10_000, {
+      min: 100,
+      unit: 'milliseconds',
+    }),
+    maxEjectedRatio: checkRatio(`${at}.maxEjectedRatio`, given.maxEjectedRatio ?? 0.5),
+  };
+}
+
+/** @throws {InvalidOptionError} naming the option out of range. */
+export function resolveHealthCheck(
+  given: HealthCheckOptions | false = false,
+): ResolvedHealthCheck | undefined {
+  if (given === false) return undefined;
+  const at = 'healthCheck';
+  const value: unknown = given;
+  if (!isObject(value)) throw new InvalidOptionError(at, 'an object or false', value);
+  checkKeys(at, given, [
+    'http',
+    'tcp',
+    'check',
+    'intervalMs',
+    'timeoutMs',
+    'healthyThreshold',
+    'unhealthyThreshold',
+    'concurrency',
+  ]);
+  return {
+    probe: resolveProbe(given),
+    intervalMs: checkMs(`${at}.intervalMs`, given.intervalMs ?? 5_000),
+    timeoutMs: checkMs(`${at}.timeoutMs`, given.timeoutMs ?? 2_000),
+    healthyThreshold: checkCount(`${at}.healthyThreshold`, given.healthyThreshold ?? 2),
+    unhealthyThreshold: checkCount(`${at}.unhealthyThreshold`, given.unhealthyThreshold ?? 3),
+    concurrency: checkCount(`${at}.concurrency`, given.concurrency ?? 20),
+  };
+}
+
+function resolveProbe({ http, tcp, check }: HealthCheckOptions): ResolvedHealthCheck['probe'] {
+  const kinds = [http, tcp, check].filter((kind) => kind !== undefined);
+  if (kinds.length !== 1) {
+    throw new InvalidOptionError(
+      'healthCheck',
+      'given exactly one of http, tcp and check',
+      `${String(kinds.length)} of them`,
+    );
+  }
+  if (http !== undefined) return { kind: 'http', http: checkHttp(http) };
+  if (check !== undefined) {
+    return { kind: 'function', check: checkFunction('healthCheck.check', check) };
+  }
+  const options = tcp === true || tcp === undefined ? {} : tcp;
+  checkKeys('healthCheck.tcp', options, ['port']);
+  return { kind: 'tcp', port: checkPort('healthCheck.tcp.port', options.port) };
+}
+
+function checkHttp(http: HttpCheck): HttpCheck {
+  const at = 'healthCheck.http';
+  checkKeys(at, http, [
+    'path',
+    'roles',
+    'method',
+    'headers',
+    'expectedStatus',
+    'expectedBody',
+    'port',
+    'protocol',
+    'tls',
+  ]);
+  const { path, roles, method, headers, expectedStatus, expectedBody, protocol, tls } = http;
+  if ((path === undefined) === (roles === undefined)) {
+    throw new InvalidOptionError(at, 'given either path or roles', path);
+  }
+  if (path !== undefined) checkPath(`${at}.path`, path);
+  if (roles !== undefined) {
+    checkRecord(`${at}.roles`, roles, checkPath);
+    if (Object.keys(roles).length === 0) {
+      throw new InvalidOptionError(`${at}.roles`, 'an object with at least one role', roles);
+    }
+  }
+  checkOneOf(`${at}.method`, method, ['GET', 'HEAD', 'OPTIONS']);
+  checkOneOf(`${at}.protocol`, protocol, ['http', 'https']);
+  if (headers !== undefined) checkHeaders(`${at}.headers`, headers);
+  for (const status of [expectedStatus ?? []].flat()) {
+    checkNumber(`${at}.expectedStatus`, status, { min: 100, max: 599, integer: true });
+  }
+  if (expectedBody !== undefined && !(expectedBody instanceof RegExp)) {
+    checkString(`${at}.expectedBody`, expectedBody);
+  }
+  checkPort(`${at}.port`, http.port);
+  if (tls !== undefined) checkKeys(`${at}.tls`, tls, ['ca', 'cert', 'key', 'servername']);
+  return http;
+}
+
+function checkPath(option: string, path: unknown): void {
+  if (typeof path === 'string' && path.startsWith('/')) return;
+  throw new InvalidOptionError(option, 'a path that begins with /', path);
+}
+
+function checkRecord(
+  option: string,
+  record: unknown,
+  check: (option: string, value: unknown) => void,
+): void {
+  if (!isObject(record)) throw new InvalidOptionError(option, 'an object', record);
+  for (const [key, value] of Object.entries(record)) check(`${option}.${key}`, value);
+}
+
+/** A header may hold a secret: of a wrong one only the name and the kind are told. */
+function checkHeaders(option: string, headers: unknown): void {
+  checkRecord(option, headers, (header, value) => {
+    if (typeof value === 'string') return;
+    throw new InvalidOptionError(header, 'a string', `(${typeof value}, not shown)`);
+  });
+}
+
+function checkOneOf(option: string, value: unknown, known: readonly string[]): void {
+  if (value === undefined || known.includes(value as string)) return;
+  throw new InvalidOptionError(option, `one of ${known.join(', ')}`, value);
+}
+
+function checkPort(option: string, port: number | undefined): number | undefined {
+  return port === undefined
+    ? undefined
+    : checkNumber(option, port, { min: 1, max: 65_535, integer: true });
+}
+
+function checkCount(option: string, value: unknown): number {
+  return checkNumber(option, value, { min: 1, integer: true });
+}

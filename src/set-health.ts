@@ -1,0 +1,89 @@
+/** Everything that judges the instances of one set: breakers, outlier detection, health checks. */
+import type { Events } from './events.js';
+import { OpossumBreaker } from './health/breaker.js';
+import { EjectionCap } from './health/ejection-cap.js';
+import { type HealthChange, HealthChecker } from './health/health-check.js';
+import { OutlierDetection } from './health/outlier-detection.js';
+import type { InstanceSet } from './instance-set.js';
+import type { Breaker, InstanceState, StateDeps } from './instance-state.js';
+import type { ResolvedBreaker, ResolvedOptions } from './options.js';
+import type { BreakerState, Env } from './types.js';
+
+export class SetHealth {
+  #set: InstanceSet | undefined;
+  #cap: EjectionCap | undefined;
+  readonly #checker: HealthChecker | undefined;
+
+  constructor(
+    private readonly options: ResolvedOptions,
+    private readonly env: Env,
+    private readonly events: Events,
+  ) {
+    const { healthCheck, service } = options;
+    this.#checker =
+      healthCheck &&
+      new HealthChecker(healthCheck, service, env, (state, change) => {
+        this.#onChecked(state, change);
+      });
+  }
+
+  /** What the records of the set's instances are made with. */
+  get stateDeps(): Pick<StateDeps, 'createBreaker' | 'createWatch' | 'onIdle'> {
+    const { breaker, outlierDetection } = this.options;
+    const outliers =
+      breaker && outlierDetection ? new OutlierDetection(outlierDetection) : undefined;
+    return {
+      createBreaker: breaker && ((state) => this.#createBreaker(state, breaker)),
+      createWatch: outliers && (() => outliers.watch()),
+      onIdle: (state) => this.#set?.noteIdle(state),
+    };
+  }
+
+  attach(set: InstanceSet): void {
+    const { outlierDetection } = this.options;
+    this.#set = set;
+    this.#cap =
+      outlierDetection &&
+      new EjectionCap(
+        outlierDetection.maxEjectedRatio,
+        () => set.members(),
+        () => set.version,
+      );
+    set.onMembers = (states) => this.#checker?.watch(states);
+  }
+
+  close(): void {
+    this.#checker?.close();
+  }
+
+  #createBreaker(state: InstanceState, settings: ResolvedBreaker): Breaker {
+    const { service } = this.options;
+    return new OpossumBreaker(settings, this.env, {
+      mayOpen: () => this.#cap?.allows(state.instance) ?? true,
+      onHeld: () => {
+        this.events.emit('breaker.held', { service, instanceId: state.instance.id });
+      },
+      onChange: (to, outMs) => {
+        if (to.kind === 'closed') this.#set?.slowStart.begin(state, this.env.clock.now(), outMs);
+        this.#set?.invalidate();
+        this.#tellBreaker(state.instance.id, to);
+      },
+    });
+  }
+
+  #tellBreaker(instanceId: string, to: BreakerState): void {
+    const at = { service: this.options.service, instanceId };
+    if (to.kind === 'closed') this.events.emit('breaker.closed', at);
+    else if (to.kind === 'open') {
+      this.events.emit('breaker.opened', { ...at, openMs: to.untilMs - this.env.clock.now() });
+    } else if (to.probeUntilMs !== undefined) this.events.emit('breaker.half-opened', at);
+  }
+
+  #onChecked(state: InstanceState, { outMs, error }: HealthChange): void {
+    if (outMs > 0) this.#set?.slowStart.begin(state, this.env.clock.now(), outMs);
+    this.#set?.invalidate();
+    const { service } = this.options;
+    const { instance, health, role } = state;
+    this.events.emit('health.changed', { service, instanceId: instance.id, health, role, error });
+  }
+}
