@@ -5,7 +5,7 @@
 const levels = [
   ['^src/(types|errors)\\.ts$'],
   [
-    '^src/(env|options|topology-options|health-options|call-options|events|discovery|validate|retry-after|instance-state|waiting-list|success-ratio)\\.ts$',
+    '^src/(env|options|topology-options|health-options|call-options|events|discovery|validate|retry-after|instance-state|waiting-list|success-ratio|hash)\\.ts$',
   ],
   ['^src/policies/', '^src/stages/', '^src/health/', '^src/resilience/'],
   ['^src/(instance-set|watch-loop|shrink-guard|zone-finder|selection|attempt|executor)\\.ts$'],
@@ -90,7 +90,7 @@ module.exports = {
     },
     onlyIn('opossum', '^src/health/breaker\\.ts$'),
     onlyIn('p-retry', '^src/resilience/retry\\.ts$'),
-    onlyIn('js-xxhash', '^src/policies/hash\\.ts$'),
+    onlyIn('js-xxhash', '^src/hash\\.ts$'),
     onlyIn('axios', '^src/clients/axios(-redirect)?\\.ts$'),
     onlyIn('consul', '^adapters/consul[./]'),
     {

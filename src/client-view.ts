@@ -7,6 +7,7 @@ import {
   type PickOptions,
 } from './call-options.js';
 import { FairleadError } from './errors.js';
+import type { EventName, Listener } from './events.js';
 import { type CallDeps, execute } from './executor.js';
 import { NOTHING_TO_PICK } from './instance-set.js';
 import type { Lease } from './instance-state.js';
@@ -42,6 +43,8 @@ export interface ClientView {
    * when the source knows no such service; its `cause` is the source's last fault.
    */
   ready(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
+  /** Listens to an event of the client, whichever view it came from. @returns the function that takes the listener away again. */
+  on<Name extends EventName>(name: Name, listener: Listener<Name>): () => void;
   /** Why the last pick went where it went. Plain JSON. */
   explain(): Explanation;
   /**
@@ -148,13 +151,17 @@ export class SelectedView implements ClientView {
     return set.members().some((member) => member.instance.weight > 0 && matches(selectors, member));
   };
 
+  on<Name extends EventName>(name: Name, listener: Listener<Name>): () => void {
+    return this.#deps.events.on(name, listener);
+  }
+
   explain(): Explanation {
     return this.#deps.selection.explain(this.#deps.env.clock.now());
   }
 
   where(selector: Selector): ClientView {
     const wanted = [...this.selectors, checkSelector(selector)];
-    const key = describeSelectors(wanted);
+    const key = `${describeSelectors(wanted)}; ${selector.fallback ?? 'error'}`;
     const known = this.#views.get(key);
     if (known !== undefined) return known;
     if (this.#views.size >= MOST_VIEWS) this.#views.clear();

@@ -24,8 +24,6 @@ import { ZoneFinder } from './zone-finder.js';
 
 /** One service's client. */
 export interface Client extends ClientView {
-  /** Listens to an event. @returns the function that takes the listener away again. */
-  on<Name extends EventName>(name: Name, listener: Listener<Name>): () => void;
   /** The live table. Plain JSON. */
   snapshot(): ClientSnapshot;
   /** Stops discovery, refuses new calls, waits for those in flight, frees everything. May be called twice. */
@@ -112,7 +110,7 @@ class ServiceClient implements Client {
   }
 
   on<Name extends EventName>(name: Name, listener: Listener<Name>): () => void {
-    return this.#events.on(name, listener);
+    return this.#view.on(name, listener);
   }
 
   snapshot(): ClientSnapshot {
@@ -195,8 +193,8 @@ function stagesFor(
   rng: Rng,
 ): Stage[] {
   return [
-    ...(selectors.length === 0 ? [] : [matching(selectors)]),
     draining,
+    ...(selectors.length === 0 ? [] : [matching(selectors)]),
     available(panicRatio, stages.priority),
     ...(stages.priority === undefined ? [] : [priority(stages.priority)]),
     ...(stages.zone === undefined ? [] : [zone(stages.zone, zoneOf)]),

@@ -19,12 +19,7 @@ export interface Breaker {
   /** Admits an attempt; the permit says whether its outcome will count. */
   admit(nowMs: number): BreakerPermit;
   /** Tells how an admitted attempt ended. Late permits change nothing. `retryAfterMs`: the pause the instance asked for. */
-  record(
-    permit: BreakerPermit,
-    outcome: Outcome,
-    nowMs: number,
-    retryAfterMs?: number | undefined,
-  ): void;
+  record(permit: BreakerPermit, outcome: Outcome, nowMs: number, retryAfterMs?: number): void;
   /** Opens it for a reason of somebody else's (outlier detection), if it is closed. */
   trip(nowMs: number): void;
   /** Releases its timers. May not be used afterwards. */

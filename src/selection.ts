@@ -1,7 +1,7 @@
 import { type ErrorCode, FairleadError } from './errors.js';
+import { unitHash } from './hash.js';
 import { type InstanceSet, NOTHING_TO_PICK } from './instance-set.js';
 import { InstanceState, type Lease } from './instance-state.js';
-import { unitHash } from './policies/hash.js';
 import { whole } from './stages/part.js';
 import type { CallContext, Candidate, Env, Load, Part, Picker, Policy, Stage } from './types.js';
 
@@ -204,10 +204,7 @@ export class Selection {
     if (current?.version === this.set.version && nowMs < current.expiresAtMs) return current;
     const decision = this.#build(nowMs, current);
     this.#decision = decision;
-    if (
-      decision.panic !== current?.panic &&
-      (decision.panic === undefined) !== (current?.panic === undefined)
-    ) {
+    if ((decision.panic === undefined) !== (current?.panic === undefined)) {
       this.options.onPanic?.(decision.panic);
     }
     return decision;

@@ -10,6 +10,8 @@ import type { ResolvedBreaker, ResolvedOptions } from './options.js';
 import type { BreakerState, Env } from './types.js';
 
 export class SetHealth {
+  /** What the records of the set's instances are made with. */
+  readonly stateDeps: Pick<StateDeps, 'createBreaker' | 'createWatch' | 'onIdle'>;
   #set: InstanceSet | undefined;
   #cap: EjectionCap | undefined;
   readonly #checker: HealthChecker | undefined;
@@ -19,24 +21,19 @@ export class SetHealth {
     private readonly env: Env,
     private readonly events: Events,
   ) {
-    const { healthCheck, service } = options;
+    const { breaker, outlierDetection, healthCheck, service } = options;
+    const outliers =
+      breaker && outlierDetection ? new OutlierDetection(outlierDetection) : undefined;
+    this.stateDeps = {
+      createBreaker: breaker && ((state) => this.#createBreaker(state, breaker)),
+      createWatch: outliers && (() => outliers.watch()),
+      onIdle: (state) => this.#set?.noteIdle(state),
+    };
     this.#checker =
       healthCheck &&
       new HealthChecker(healthCheck, service, env, (state, change) => {
         this.#onChecked(state, change);
       });
-  }
-
-  /** What the records of the set's instances are made with. */
-  get stateDeps(): Pick<StateDeps, 'createBreaker' | 'createWatch' | 'onIdle'> {
-    const { breaker, outlierDetection } = this.options;
-    const outliers =
-      breaker && outlierDetection ? new OutlierDetection(outlierDetection) : undefined;
-    return {
-      createBreaker: breaker && ((state) => this.#createBreaker(state, breaker)),
-      createWatch: outliers && (() => outliers.watch()),
-      onIdle: (state) => this.#set?.noteIdle(state),
-    };
   }
 
   attach(set: InstanceSet): void {

@@ -120,7 +120,8 @@ describe('learned state', () => {
     expect(before.successRatio).toBeCloseTo(0.9, 10);
     source.set(specs(...next));
     await settle();
-    expect(row(client, 'a')).toEqual({ ...before, weight: next.includes('a*5') ? 5 : 1 });
+    const weight = next.includes('a*5') ? 5 : 1;
+    expect(row(client, 'a')).toEqual({ ...before, weight, capacity: weight });
     lease.end('success');
     expect(row(client, 'a').pending).toBe(0);
     await client.close();
@@ -149,9 +150,9 @@ describe('learned state', () => {
     await clock.advance(599_999);
     source.set(specs('a', 'b', 'c'));
     await settle();
-    // All of it, but that its success ratio has had the time to recover.
+    // All of it, but that its success ratio has had the time to recover, and that it joins warm ones.
     expect(before.successRatio).toBe(0.9);
-    expect(row(client, 'a')).toEqual({ ...before, successRatio: 1 });
+    expect(row(client, 'a')).toEqual({ ...before, successRatio: 1, capacity: 0.1 });
     await client.close();
   });
 

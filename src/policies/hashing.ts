@@ -1,6 +1,6 @@
+import { hash32 } from '../hash.js';
 import type { CallContext, Candidate, Policy, Rng } from '../types.js';
 import { checkNumber } from '../validate.js';
-import { hash32 } from './hash.js';
 import { type KeyedList, keyedList } from './keyed-list.js';
 import { weightedDraw, type WeightedDraw } from './weighted-draw.js';
 

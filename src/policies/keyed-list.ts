@@ -1,5 +1,5 @@
+import { hash32 } from '../hash.js';
 import type { Candidate } from '../types.js';
-import { hash32 } from './hash.js';
 import { largestWeight } from './largest-weight.js';
 
 /**

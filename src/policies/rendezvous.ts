@@ -1,6 +1,6 @@
+import { mix } from '../hash.js';
 import type { Policy } from '../types.js';
 import { checkKeys } from '../validate.js';
-import { mix } from './hash.js';
 import { type BalanceOptions, checkBalance, hashingPolicy, type KeyOrder } from './hashing.js';
 import type { KeyedList } from './keyed-list.js';
 

@@ -1,6 +1,6 @@
+import { hash32 } from '../hash.js';
 import type { CallContext, Candidate, Picker, Policy } from '../types.js';
 import { checkKeys, checkMs, checkNumber } from '../validate.js';
-import { hash32 } from './hash.js';
 import { type BalanceOptions, checkBalance, type Choose, chooser, keylessPick } from './hashing.js';
 import { keyedList } from './keyed-list.js';
 import { rendezvousOrder } from './rendezvous.js';

@@ -40,15 +40,14 @@ export function checkSelector(selector: Selector): Selector {
   return selector;
 }
 
-/** The selector in words, the same for selectors that mean the same: `role "primary", tag "v2"`. */
-function describeSelector({ tags = [], metadata = {}, role, fallback }: Selector): string {
+/** A selector in words, the same for selectors that mean the same: `role "primary", tag "v2"`. */
+function describeSelector({ tags = [], metadata = {}, role }: Selector): string {
   return [
     ...(role === undefined ? [] : [`role ${JSON.stringify(role)}`]),
     ...[...new Set(tags)].sort().map((tag) => `tag ${JSON.stringify(tag)}`),
     ...Object.entries(metadata)
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([key, value]) => `metadata ${JSON.stringify(key)} = ${JSON.stringify(value)}`),
-    ...(fallback === 'any' ? ['or else any'] : []),
   ].join(', ');
 }
 
@@ -58,8 +57,8 @@ export function describeSelectors(selectors: readonly Selector[]): string {
 }
 
 /**
- * Keeps the instances that all selectors mean; the last one says what to do when there is none. First of the stages:
- * what it drops is not even used in panic.
+ * Keeps the instances that all selectors mean; the last one says what to do when there is none. Before
+ * availability is asked for: what it drops is not even used in panic.
  */
 export function matching(selectors: readonly Selector[]): Stage {
   return {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hash32 } from '../../src/policies/hash.js';
+import { hash32 } from '../../src/hash.js';
 import { maglev } from '../../src/policies/maglev.js';
 import { countById, type TestCandidate, weighted } from '../support/candidates.js';
 import { expectInvalidOption } from '../support/errors.js';

@@ -1,4 +1,4 @@
-import { createClient } from '../../src/client.js';
+import { type Client, createClient } from '../../src/client.js';
 import type { Lease } from '../../src/instance-state.js';
 import { settle } from '../../src/testing/manual-clock.js';
 import { memoryAdapter } from '../../src/testing/memory-adapter.js';
@@ -27,6 +27,10 @@ export interface Scenario {
   readonly seed: number;
   /** Independent clients that share the traffic, each with its own view. Default 1. */
   readonly clients?: number;
+  /** Over those of a simulation: breakers and slow start are off. */
+  readonly options?: Partial<ClientOptions>;
+  /** Told of each pick, once it is made. */
+  readonly onPick?: (picked: { client: Client; nowMs: number; to: string }) => void;
 }
 
 /** One call: when it came, where it went, how long it took. */
@@ -37,7 +41,7 @@ export interface Sent {
   readonly outcome: Outcome;
 }
 
-/** A discrete-event run of real clients, breakers off, against modelled servers. One attempt per call. */
+/** A discrete-event run of real clients against modelled servers. One attempt per call. */
 export async function simulate(scenario: Scenario): Promise<Sent[]> {
   const { servers, seed } = scenario;
   const clock = new EventClock();
@@ -52,6 +56,7 @@ export async function simulate(scenario: Scenario): Promise<Sent[]> {
       breaker: false,
       shrinkGraceMs: 0,
       env: { clock, rng: seededRng(seed * 1_000 + i + 1) },
+      ...scenario.options,
     }),
   );
   const lines = new Map(servers.map((server) => [server.id, new Line(server)]));
@@ -81,7 +86,8 @@ export async function simulate(scenario: Scenario): Promise<Sent[]> {
     clock.nowMs = nextMs;
     const client = clients[Math.floor(rng.next() * clients.length)];
     const lease = client?.pick();
-    if (lease === undefined) throw new Error('nothing to pick');
+    if (client === undefined || lease === undefined) throw new Error('nothing to pick');
+    scenario.onPick?.({ client, nowMs: nextMs, to: lease.instance.id });
     const { ms, outcome } = lines.get(lease.instance.id)?.take(nextMs, rng) ?? {
       ms: 0,
       outcome: 'failure',
@@ -100,7 +106,7 @@ class EventClock implements Clock {
     return this.nowMs;
   }
   setTimer(): { cancel(): void; unref(): void } {
-    return { cancel: () => undefined, unref: () => undefined }; // breakers are off: nothing here waits for a timer
+    return { cancel: () => undefined, unref: () => undefined }; // nothing that is simulated waits for a timer
   }
   sleep(): Promise<void> {
     return new Promise(() => undefined);

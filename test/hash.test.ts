@@ -1,7 +1,7 @@
 import { xxHash32 } from 'js-xxhash';
 import { expect, it } from 'vitest';
-import { hash32, mix } from '../../src/policies/hash.js';
-import { chiSquare, chiSquareLimit } from '../support/statistics.js';
+import { hash32, mix } from '../src/hash.js';
+import { chiSquare, chiSquareLimit } from './support/statistics.js';
 
 it.each([
   ['', 0x02cc5d05],
