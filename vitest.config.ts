@@ -11,7 +11,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/integration/**', 'test/package/**'],
+          exclude: ['test/integration/**', 'test/package/**', 'test/databases/**'],
           pool: 'forks',
           sequence: { groupOrder: 0 },
         },
@@ -36,6 +36,18 @@ export default defineConfig({
           pool: 'forks',
           testTimeout: 60_000,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        // Not part of `npm test`: it needs database servers.
+        test: {
+          name: 'databases',
+          include: ['test/databases/**/*.test.ts'],
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

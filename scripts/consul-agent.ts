@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { beforeDeath } from './before-death.js';
 import { agentApi, type AgentApi } from './consul/agent-api.js';
 import { freePort } from './consul/free-port.js';
 import { consulVersion, findConsul } from './ensure-consul.mjs';
@@ -101,24 +102,6 @@ export async function startConsulAgent(options: { bin?: string } = {}): Promise<
     stop,
     [Symbol.asyncDispose]: stop,
   };
-}
-
-/** Runs `fn` when this process exits or is asked to end; gives how to take it back. */
-function beforeDeath(fn: () => void): () => void {
-  const signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-  const unhook = (): void => {
-    process.off('exit', fn);
-    for (const signal of signals) process.off(signal, onSignal);
-  };
-  const onSignal = (signal: NodeJS.Signals): void => {
-    unhook();
-    fn();
-    // Our listener kept the signal from doing its work; whoever else listens decides for themselves.
-    if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
-  };
-  process.once('exit', fn);
-  for (const signal of signals) process.once(signal, onSignal);
-  return unhook;
 }
 
 async function agentArguments(port: number, folder: string, version: string): Promise<string[]> {
