@@ -13,6 +13,7 @@ import {
 import type { AttemptContext } from '../attempt.js';
 import { InvalidOptionError, isFairleadError, tellAttempts } from '../errors.js';
 import type { CallOptions } from '../call-options.js';
+import type { ClientView } from '../client-view.js';
 import type { Settled } from '../types.js';
 import { checkKeys } from '../validate.js';
 import {
@@ -24,6 +25,7 @@ import {
 import { hashRequest, isIdempotent, isReplayable, readUrl } from './axios-request.js';
 import { callerSignal } from './caller-signal.js';
 import { type HashKey, hashKeyReader, type HashKeyReader, type HashRequest } from './hash-key.js';
+import { closeOnceDrained } from './idle-sockets.js';
 import { reportLoad } from './load-report.js';
 import { isStream, streamOutcome } from './response-stream.js';
 import { checkTarget, clientFor, onInstance, type Target } from './route.js';
@@ -66,6 +68,9 @@ type Adapter = (config: Config) => Promise<AxiosResponse>;
  * For a policy that hashes, `hashKey` says what by: {@link HashKey}. The key is made once per call, `params` included
  * in its URL; a request's own `fairlead.hashKey` comes first. What a response says of the instance's load in an
  * `endpoint-load-metrics` header is kept for a policy that weighs by it, whatever the status.
+ *
+ * When an instance was removed, or drains, and its last call has ended, the idle keep-alive connections to it are
+ * closed, in whichever `http.Agent` they are.
  *
  * @throws {InvalidOptionError} when `target` is neither a client nor a pool, and naming the option out of range.
  */
@@ -112,7 +117,7 @@ async function dispatch(
     warnOfAxiosRetry(config);
     const redirect: Redirect = { followed: false, left: false };
     const response = await client.call(
-      (attempt) => attemptOn(attempt, { url, config, send, redirect }),
+      (attempt) => attemptOn(attempt, { client, url, config, send, redirect }),
       {
         ...callOptions(url, config, readHashKey),
         signal: cancel.signal,
@@ -157,6 +162,7 @@ function fullUrl(url: URL, { params, paramsSerializer }: Config): URL {
 }
 
 interface Sending {
+  readonly client: ClientView;
   readonly url: URL;
   readonly config: Config;
   readonly send: Adapter;
@@ -165,7 +171,7 @@ interface Sending {
 
 async function attemptOn(
   attempt: AttemptContext,
-  { url, config, send, redirect }: Sending,
+  { client, url, config, send, redirect }: Sending,
 ): Promise<AxiosResponse> {
   const { instance, signal } = attempt;
   redirect.followed = redirect.left = false;
@@ -193,32 +199,34 @@ async function attemptOn(
   };
   delete sent.baseURL; // in the URL already
   delete sent.cancelToken; // in the signal already
-  const response = await answerTo(sent, send, (headers) => {
+  const response = await answerTo(sent, send, (answer) => {
+    closeOnceDrained(client, answer.request);
     // Where a redirect led elsewhere, it is another server that speaks of its load.
-    if (!redirect.left) reportLoad(attempt, headers);
+    if (!redirect.left) reportLoad(attempt, headersOf(answer));
   });
   if (isStream(response.data)) attempt.hold(streamOutcome(response.data));
   return response;
 }
 
-/** Sends, and lets the headers of the answer be heard: with a status that axios rejects, too. */
+/** Sends, and lets the answer be heard: one with a status that axios rejects, too. */
 async function answerTo(
   config: Config,
   send: Adapter,
-  hear: (headers: AxiosHeaders) => void,
+  hear: (answer: AxiosResponse) => void,
 ): Promise<AxiosResponse> {
-  // As axios does later on: an adapter of the application's own may give a plain object.
-  const hearFrom = ({ headers }: AxiosResponse): void => {
-    hear(AxiosHeaders.from(headers as AxiosHeaders));
-  };
   try {
     const response = await send(config);
-    hearFrom(response);
+    hear(response);
     return response;
   } catch (error) {
-    if (isAxiosError(error) && error.response !== undefined) hearFrom(error.response);
+    if (isAxiosError(error) && error.response !== undefined) hear(error.response);
     throw error;
   }
+}
+
+/** As axios does later on: an adapter of the application's own may give a plain object. */
+function headersOf({ headers }: AxiosResponse): AxiosHeaders {
+  return AxiosHeaders.from(headers as AxiosHeaders);
 }
 
 /** Frees a streamed body that nobody will read. */
