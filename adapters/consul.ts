@@ -1,8 +1,12 @@
-/** `fairlead/consul`: the instances of a service as a Consul agent sees them. */
+/** `fairlead/consul`: the instances of a service as a Consul agent sees them, and the zone that it is in. */
+import { backgroundClock, realEnv } from '../src/env.js';
+import type { ZoneSource } from '../src/topology-options.js';
 import type { DiscoveryAdapter } from '../src/types.js';
+import { type AgentZoneOptions, askAgent, readAgentZoneOptions } from './consul/agent-zone.js';
 import { readOptions, type ConsulOptions } from './consul/options.js';
 import { watchHealth } from './consul/watch.js';
 
+export type { AgentZoneOptions } from './consul/agent-zone.js';
 export type { ConsulOptions } from './consul/options.js';
 export type { ConsulContext, ConsulLike, ConsulQuery } from './consul/client.js';
 
@@ -28,4 +32,21 @@ export function consul(options: ConsulOptions = {}): DiscoveryAdapter {
     name: 'consul',
     watch: (service, context) => watchHealth(service, settings, context),
   };
+}
+
+/**
+ * Asks the local Consul agent for the zone it is in, for `stages.zone.local`: the zone of its locality (Consul 1.17 and
+ * later), else what its node's metadata name under `zoneMeta`. Instances that {@link consul} finds are placed by the
+ * same rule, with the key `zone`. Gives `undefined` when the agent knows neither.
+ *
+ * Asks once per call, with the npm package `consul`; rejects with `ERR_FAIRLEAD_DISCOVERY` saying what was wrong, after
+ * 5 s without a whole answer at the latest. A client then asks again.
+ *
+ * @throws {InvalidOptionError} `ERR_FAIRLEAD_INVALID_OPTION` naming option, range and value.
+ * @example createClient({ service: 'orders', discovery: consul(), stages: { zone: { local: agentZone() } } })
+ */
+export function agentZone(options: AgentZoneOptions = {}): ZoneSource {
+  const settings = readAgentZoneOptions(options);
+  const clock = backgroundClock(realEnv().clock);
+  return (signal) => askAgent(settings, signal, clock);
 }

@@ -59,6 +59,7 @@ function readEntry(entry: unknown, rules: EntryRules, path: string): InstanceSpe
         ? meta['protocol']
         : rules.protocol,
     weight: readWeight(service['Weights'], health, `${path}.Service.Weights`),
+    ...readPriority(meta['priority']),
     locality: readLocality(service['Locality'], strings(node['Meta'])),
     tags: Array.isArray(service['Tags']) ? service['Tags'].filter(isText) : [],
     metadata: meta,
@@ -92,6 +93,14 @@ function readWeight(weights: unknown, health: 'passing' | 'warning', path: strin
   throw new InvalidInstanceError(`${path}.${name}`, 'a finite number >= 0', weight);
 }
 
+/**
+ * Consul has no priorities: the service's metadata may name one, as an integer. A `priority: high` means something of the
+ * application's own.
+ */
+function readPriority(named: string | undefined): Pick<InstanceSpec, 'priority'> {
+  return named !== undefined && /^\d{1,9}$/.test(named) ? { priority: Number(named) } : {};
+}
+
 /** Consul accepts 0, -1 and 70000 on registration. */
 function readPort(port: unknown, path: string): number {
   if (typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= 65_535)
@@ -99,11 +108,21 @@ function readPort(port: unknown, path: string): number {
   throw new InvalidInstanceError(path, 'an integer from 1 to 65535', port);
 }
 
-/** Consul 1.17 and later know a locality; before that node metadata do. */
+/** Key of a node's metadata that names its zone. */
+export const ZONE_META = 'zone';
+
+/** By this rule instances and agents are placed: a locality (Consul 1.17 and later), else the node's metadata. */
+export function readZone(locality: unknown, nodeMeta: unknown, key: string): string | undefined {
+  return (
+    text(isObject(locality) ? locality['Zone'] : undefined) ??
+    text(isObject(nodeMeta) ? nodeMeta[key] : undefined)
+  );
+}
+
 function readLocality(locality: unknown, nodeMeta: Readonly<Record<string, string>>): Locality {
   const own = isObject(locality) ? locality : {};
   const region = text(own['Region']) ?? text(nodeMeta['region']);
-  const zone = text(own['Zone']) ?? text(nodeMeta['zone']);
+  const zone = readZone(locality, nodeMeta, ZONE_META);
   return { ...(region === undefined ? {} : { region }), ...(zone === undefined ? {} : { zone }) };
 }
 

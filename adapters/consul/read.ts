@@ -1,5 +1,4 @@
 import type { WatchContext } from '../../src/types.js';
-import { AgentError } from './agent-error.js';
 import type { ConsulContext } from './client.js';
 import type { Connection } from './connection.js';
 import { exchange } from './exchange.js';
@@ -7,6 +6,7 @@ import type { ConsulSettings } from './options.js';
 import type { RefreshListener } from './refresh.js';
 import { readReply, type Reply } from './reply.js';
 import type { Secrets } from './secrets.js';
+import { currentToken } from './token.js';
 
 const PLAIN_READ_MS = 10_000;
 const BLOCKING_SLACK_MS = 8_000;
@@ -52,23 +52,4 @@ export async function read(index: number, session: Session): Promise<Reply | 're
     },
   });
   return settled === 'refresh' ? settled : readReply(settled, secrets.scrub);
-}
-
-async function currentToken(
-  token: ConsulSettings['token'],
-  secrets: Secrets,
-): Promise<string | undefined> {
-  if (typeof token !== 'function') return token;
-  let given: unknown;
-  try {
-    given = await token();
-  } catch {
-    // Whatever it says may quote the token.
-    throw new AgentError('the token function failed');
-  }
-  if (typeof given !== 'string' || given.trim() === '') {
-    throw new AgentError('the token function gave no token');
-  }
-  secrets.add(given.trim());
-  return given.trim();
 }

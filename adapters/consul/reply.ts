@@ -1,5 +1,5 @@
 import { isObject } from '../../src/validate.js';
-import { AgentError, badStatus, isAgentResponse } from './agent-error.js';
+import { AgentError, type AgentResponse, badStatus, isAgentResponse } from './agent-error.js';
 
 export interface Reply {
   readonly entries: readonly unknown[];
@@ -8,11 +8,14 @@ export interface Reply {
 }
 
 /**
- * Checks what the npm client settled with: `[response, body]`, a 200 with a JSON array.
+ * Checks what the npm client settled with: `[response, body]`, a 200 with JSON.
  *
  * @throws {AgentError} saying what is wrong with it.
  */
-export function readReply(settled: unknown, scrub: (text: string) => string): Reply {
+export function readJson(
+  settled: unknown,
+  scrub: (text: string) => string,
+): { readonly headers: AgentResponse['headers']; readonly body: unknown } {
   const [response, body] = Array.isArray(settled) ? (settled as readonly unknown[]) : [];
   if (!isAgentResponse(response)) {
     throw new AgentError('the client did not hand over the response (ctx.includeResponse)');
@@ -22,11 +25,17 @@ export function readReply(settled: unknown, scrub: (text: string) => string): Re
   if (!/^application\/json\b/i.test(type)) {
     throw new AgentError(`the reply is no JSON but ${scrub(type.slice(0, 80))}`, { status: 200 });
   }
+  return { headers: response.headers, body };
+}
+
+/** As {@link readJson}, for a JSON array. */
+export function readReply(settled: unknown, scrub: (text: string) => string): Reply {
+  const { headers, body } = readJson(settled, scrub);
   if (!Array.isArray(body)) {
     const found = isObject(body) ? 'an object' : typeof body;
     throw new AgentError(`the reply is no list but ${found}`, { status: 200 });
   }
-  return { entries: body, index: readIndex(response.headers['x-consul-index']) };
+  return { entries: body, index: readIndex(headers['x-consul-index']) };
 }
 
 function readIndex(header: unknown): number {

@@ -38,6 +38,7 @@ describe('a Consul entry becomes an instance', () => {
     ['IPv6 without brackets', { address: '2001:db8::1' }, { host: '2001:db8::1' }],
     ['protocol of the metadata', { meta: { protocol: 'https' } }, { protocol: 'https' }],
     ['no other protocol than http and https', { meta: { protocol: 'tcp' } }, { protocol: 'http' }],
+    ['a priority of the metadata', { meta: { priority: '2' } }, { priority: 2 }],
     ['null metadata and tags', { meta: null, tags: null }, { metadata: {}, tags: [] }],
     [
       'the service locality before node metadata',
@@ -51,6 +52,10 @@ describe('a Consul entry becomes an instance', () => {
     ['no checks as passing', { checks: [] }, { weight: 1 }],
   ])('takes %s', (_what, fields, expected) => {
     expect(one(fields)).toMatchObject(expected);
+  });
+
+  it.each(['high', '-1', '1.5', '', '9999999999'])('takes no priority from %j', (priority) => {
+    expect(one({ meta: { priority } })).not.toHaveProperty('priority');
   });
 
   it('takes the option protocol where the metadata name none', () => {
