@@ -69,6 +69,7 @@ class ServiceClient implements Client {
     this.#set = set;
     this.#health.attach(set);
     this.#zone = this.#findZone(options);
+    const subsetRng = drawnOnce(env.rng);
     const zoneOf = (): string | undefined => this.#zone?.zone;
     this.#view = new SelectedView({
       gate: this.#gate,
@@ -77,7 +78,7 @@ class ServiceClient implements Client {
         new Selection(
           set,
           {
-            stages: stagesFor(options, selectors, zoneOf, env.rng),
+            stages: stagesFor(options, selectors, zoneOf, subsetRng),
             policy,
             selector: selectors.length === 0 ? undefined : describeSelectors(selectors),
             onPanic: (reason) => {
@@ -183,6 +184,12 @@ class ServiceClient implements Client {
     if (reason === undefined) this.#events.emit('panic.ended', { service });
     else this.#events.emit('panic.started', { service, reason });
   }
+}
+
+/** The same draw for all views: a client is in one subset, whatever its views. */
+function drawnOnce(rng: Rng): Rng {
+  let drawn: number | undefined;
+  return { next: () => (drawn ??= rng.next()) };
 }
 
 /** The stages of one selection, in their order. They may remember, so each selection has its own. */

@@ -231,6 +231,7 @@ export class InstanceSet {
 
   /** Brings the members in line with the list, by difference: what has not changed is not touched. */
   #applyList(): void {
+    const before = this.members();
     const removed = [...this.#members.keys()].filter((id) => !this.#list.has(id));
     for (const id of removed) this.#remove(id);
     const joinsWarm = this.#hasWarm();
@@ -249,14 +250,17 @@ export class InstanceSet {
       if (instance.weight > 0 && !tookCalls && joinsWarm) {
         this.slowStart.begin(state, this.env.clock.now());
       }
-      if (instance.weight === 0 && tookCalls) this.#drain(state);
     }
     this.#forgetOld();
     if (added.length + updated.length + removed.length === 0) return;
     this.#version++;
+    const stopped = this.#stopped(before);
+    for (const state of stopped) this.slowStart.forget(state);
     const { service } = this.options;
     this.events.emit('instances.changed', { service, size: this.size, added, removed, updated });
     this.onMembers?.([...this.#members.values()].map(({ state }) => state));
+    // Last: whoever listens sees the set as it is now.
+    for (const state of stopped) if (state.pending === 0) this.noteIdle(state);
   }
 
   /** Those that join warm ones start slowly. A first list, or one that replaces all, has to carry everything at once. */
@@ -267,19 +271,23 @@ export class InstanceSet {
     return false;
   }
 
-  /** It takes no more calls. */
-  #drain(state: InstanceState): void {
-    this.slowStart.forget(state);
-    if (state.pending === 0) this.noteIdle(state);
-  }
-
   #remove(id: string): void {
     const member = this.#members.get(id);
     if (member === undefined) return;
     this.#members.delete(id);
     const key = keyOf(member.instance);
     this.#removed.set(key, { state: member.state, atMs: this.env.clock.now() });
-    if (member.instance.weight > 0) this.#drain(member.state); // else it was told to drain before
+  }
+
+  /** Those that took calls, and take none any more. */
+  #stopped(before: readonly Member[]): readonly InstanceState[] {
+    return before
+      .filter(({ instance }) => instance.weight > 0)
+      .map(({ state }) => state)
+      .filter((state) => {
+        const now = this.#members.get(state.instance.id);
+        return now?.state !== state || now.instance.weight === 0;
+      });
   }
 
   #recall(instance: Instance): InstanceState | undefined {

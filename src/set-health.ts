@@ -26,7 +26,7 @@ export class SetHealth {
       breaker && outlierDetection ? new OutlierDetection(outlierDetection) : undefined;
     this.stateDeps = {
       createBreaker: breaker && ((state) => this.#createBreaker(state, breaker)),
-      createWatch: outliers && (() => outliers.watch()),
+      createWatch: outliers && ((state) => outliers.watch(state)),
       onIdle: (state) => this.#set?.noteIdle(state),
     };
     this.#checker =
@@ -37,7 +37,7 @@ export class SetHealth {
   }
 
   attach(set: InstanceSet): void {
-    const { outlierDetection } = this.options;
+    const { outlierDetection, stages } = this.options;
     this.#set = set;
     this.#cap =
       outlierDetection &&
@@ -45,6 +45,7 @@ export class SetHealth {
         outlierDetection.maxEjectedRatio,
         () => set.members(),
         () => set.version,
+        stages.priority !== undefined,
       );
     set.onMembers = (states) => this.#checker?.watch(states);
   }
@@ -56,7 +57,7 @@ export class SetHealth {
   #createBreaker(state: InstanceState, settings: ResolvedBreaker): Breaker {
     const { service } = this.options;
     return new OpossumBreaker(settings, this.env, {
-      mayOpen: () => this.#cap?.allows(state.instance) ?? true,
+      mayOpen: () => this.#mayOpen(state),
       onHeld: () => {
         this.events.emit('breaker.held', { service, instanceId: state.instance.id });
       },
@@ -66,6 +67,12 @@ export class SetHealth {
         this.#tellBreaker(state.instance.id, to);
       },
     });
+  }
+
+  #mayOpen({ instance }: InstanceState): boolean {
+    if (this.#cap === undefined || this.#cap.allows(instance)) return true;
+    this.#set?.wantFresh(this.env.clock.now()); // too many fail: the list may be out of date
+    return false;
   }
 
   #tellBreaker(instanceId: string, to: BreakerState): void {

@@ -90,7 +90,7 @@ export interface ResolvedStages {
 }
 
 /** Names the variable that tells a process its zone, where no option does. */
-export const ZONE_VARIABLE = 'FAIRLEAD_ZONE';
+const ZONE_VARIABLE = 'FAIRLEAD_ZONE';
 
 /** @throws {InvalidOptionError} naming the first option out of range. */
 export function resolveStages(given: StagesOptions = {}): ResolvedStages {

@@ -282,7 +282,7 @@ describe('a list that collapses', () => {
 });
 
 it('takes an id that moves to another address for another process', async () => {
-  const { client, source } = await rig(['a'], { breaker: { consecutiveFailures: 1 } });
+  const { client, source } = await rig(['a'], { outlierDetection: false, breaker: { consecutiveFailures: 1 } });
   const old = client.pick();
   client.pick().end('failure');
   expect(row(client, 'a').breaker).toBe('open');
@@ -453,6 +453,31 @@ describe('ready', () => {
 });
 
 describe('fresh data', () => {
+  it('is asked for while a breaker is held, at most once a second', async () => {
+    let reads = 0;
+    const adapter = scripted(async function* (context) {
+      for (;;) {
+        reads++;
+        yield listing('a');
+        await context.sleep(60_000);
+      }
+    });
+    const { client, clock } = clientOver(adapter, { breaker: { consecutiveFailures: 2 } });
+    await settle();
+    const fail = async (): Promise<number> => {
+      client.pick().end('failure');
+      await settle();
+      return reads;
+    };
+    expect(await fail()).toBe(1);
+    expect(await fail()).toBe(2); // the second in a row: it would open, were it not the last one
+    expect(await fail()).toBe(2); // within the second
+    await clock.advance(1_000);
+    expect(await fail()).toBe(3);
+    expect(row(client, 'a').breaker).toBe('closed');
+    await client.close();
+  });
+
   it('is asked for when every instance is out, at most once a second', async () => {
     let reads = 0;
     const adapter = scripted(async function* (context) {
@@ -462,7 +487,10 @@ describe('fresh data', () => {
         await context.sleep(60_000);
       }
     });
-    const { client, clock } = clientOver(adapter, { breaker: { consecutiveFailures: 1 } });
+    const { client, clock } = clientOver(adapter, {
+      breaker: { consecutiveFailures: 1 },
+      outlierDetection: false,
+    });
     await settle();
     expect(reads).toBe(1);
     for (const excluded of [

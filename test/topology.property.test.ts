@@ -53,13 +53,22 @@ it('whatever happens to a set, its books are right', async () => {
       await settle();
       const view = client.where({ tags: ['v2'], fallback: 'any' });
       const out = new Set<string>();
+      const tooMany: string[] = [];
       client.on('breaker.opened', ({ instanceId }) => {
         const rows = client.snapshot().instances.filter((row) => row.membership === 'listed');
         const opened = rows.find(({ id }) => id === instanceId);
         if (opened !== undefined && !out.has(instanceId)) {
-          const level = rows.filter(({ priority }) => priority === opened.priority);
-          const ejected = level.filter(({ breaker }) => breaker !== 'closed').length;
-          expect(ejected / level.length, 'ejected share').toBeLessThanOrEqual(0.5);
+          const level =
+            stages.priority === false
+              ? rows
+              : rows.filter(({ priority }) => priority === opened.priority);
+          const isIn = ({ breaker }: (typeof rows)[number]): boolean => breaker === 'closed';
+          const others = rows.filter((row) => !level.includes(row));
+          const helped = stages.priority !== false && others.some(isIn);
+          const ejected = level.filter((row) => !isIn(row)).length;
+          if (!helped && ejected / level.length > 0.5) {
+            tooMany.push(`${String(ejected)} of ${String(level.length)}`);
+          }
         }
         out.add(instanceId);
       });
@@ -86,6 +95,7 @@ it('whatever happens to a set, its books are right', async () => {
           for (const ratio of ratios) expect(ratio).toBeGreaterThanOrEqual(0);
           if (taking) expect(ratios.reduce((sum, ratio) => sum + ratio, 0)).toBeCloseTo(1, 9);
         }
+        expect(tooMany, 'ejected, while no other priority could take over').toEqual([]);
         for (const { pending } of instances) expect(pending).toBeGreaterThanOrEqual(0);
         const pending = instances.reduce((sum, row) => sum + row.pending, 0);
         expect(pending, 'attempts in flight are the leases held').toBe(leases.length);

@@ -1,20 +1,12 @@
 import type { InstanceState } from '../instance-state.js';
+import { nextStepMs, rampAt } from '../ramp.js';
 
-/** What an instance gets at least while it warms up, as a share of its weight. */
-const LEAST_RAMP = 0.1;
-/** Steps of a whole ramp. Each brings pickers up to date, so the weights of a policy that goes by them follow. */
-const STEPS = 30;
+/** Steps of a short ramp are no shorter: each makes pickers anew, which some policies pay for. */
+const LEAST_STEP_MS = 100;
 
-/** Share of its weight that is given to what began to warm up `elapsedMs` ago: `max(0.1, elapsed / lasting)`. */
-export function rampAt(elapsedMs: number, lastsMs: number): number {
-  return lastsMs <= 0 ? 1 : Math.min(1, Math.max(LEAST_RAMP, elapsedMs / lastsMs));
-}
-
-/** The instant of the next step of a ramp; `undefined` when it is over. */
-export function nextStepMs(fromMs: number, lastsMs: number, nowMs: number): number | undefined {
-  const stepMs = lastsMs / STEPS;
-  const step = Math.floor((nowMs - fromMs) / stepMs + 1e-9) + 1;
-  return step > STEPS ? undefined : fromMs + step * stepMs;
+interface Ramp {
+  readonly fromMs: number;
+  readonly lastsMs: number;
 }
 
 /**
@@ -24,10 +16,7 @@ export function nextStepMs(fromMs: number, lastsMs: number, nowMs: number): numb
  * Source: Envoy, "Slow start mode" (aggression 1, min_weight_percent 10 %).
  */
 export class SlowStart {
-  readonly #warming = new Map<
-    InstanceState,
-    { readonly fromMs: number; readonly lastsMs: number }
-  >();
+  readonly #warming = new Map<InstanceState, Ramp>();
   #version = 0;
   #nextMs = Infinity;
 
@@ -48,10 +37,16 @@ export class SlowStart {
     return this.#warming.has(state);
   }
 
-  /** The instance starts cold. @param outMs how long it was out, if it was: nothing cools in less than that. */
+  /**
+   * The instance starts cold. One that warms up already, and would for longer, goes on as it does.
+   *
+   * @param outMs how long it was out, if it was: nothing cools in less than that.
+   */
   begin(state: InstanceState, nowMs: number, outMs = Infinity): void {
     const lastsMs = Math.min(this.slowStartMs, outMs);
     if (lastsMs <= 0) return;
+    const current = this.#warming.get(state);
+    if (current !== undefined && endOf(current) > nowMs + lastsMs) return;
     this.#warming.set(state, { fromMs: nowMs, lastsMs });
     this.#nextMs = -Infinity; // to be told at the next refresh
     state.ramp = rampAt(0, lastsMs);
@@ -67,7 +62,8 @@ export class SlowStart {
   refresh(nowMs: number): void {
     if (nowMs < this.#nextMs) return;
     this.#nextMs = Infinity;
-    for (const [state, { fromMs, lastsMs }] of this.#warming) {
+    for (const [state, warming] of this.#warming) {
+      const { fromMs, lastsMs } = warming;
       const ramp = rampAt(nowMs - fromMs, lastsMs);
       if (ramp !== state.ramp) {
         state.ramp = ramp;
@@ -75,7 +71,14 @@ export class SlowStart {
       }
       const atMs = nextStepMs(fromMs, lastsMs, nowMs);
       if (atMs === undefined) this.#warming.delete(state);
-      else this.#nextMs = Math.min(this.#nextMs, atMs);
+      else {
+        const stepMs = Math.min(endOf(warming), Math.max(atMs, nowMs + LEAST_STEP_MS));
+        this.#nextMs = Math.min(this.#nextMs, stepMs);
+      }
     }
   }
+}
+
+function endOf({ fromMs, lastsMs }: Ramp): number {
+  return fromMs + lastsMs;
 }

@@ -1,5 +1,6 @@
 import type { ResolvedPriority } from '../topology-options.js';
-import type { BreakerState, InstanceRecord, Stage } from '../types.js';
+import type { BreakerState, Candidate, InstanceRecord, Stage } from '../types.js';
+import { healthOf, isOneLevel, type Level, levelsOf, ROUNDING, sum } from './levels.js';
 
 /** May this instance be picked now? The only answer to that question; health modules write what it reads. */
 export function isAvailable({ breaker, health }: InstanceRecord, nowMs: number): boolean {
@@ -21,13 +22,17 @@ function returnOf(breaker: BreakerState): number | undefined {
 }
 
 /**
- * Drops instances whose breaker does not let a call through, unless fewer than `panicRatio` of them would be
- * left: then most of the verdicts are doubtful, and those left could not carry the load, so all are used.
- * A lone instance is thus never refused by its own breaker.
+ * Drops instances that may not be picked now, unless fewer than `panicRatio` of them would be left: then most of the
+ * verdicts are doubtful, and those left could not carry the load, so all are used (panic). A lone instance is thus never
+ * refused by its own breaker.
+ *
+ * Several priorities help each other out before any of them panics. With `'spill'` none does while those available
+ * can carry all calls, else each that falls below `panicRatio`, by itself; with `'strict'` none while `minMembers` are
+ * available, else all of them together.
  *
  * Source: Envoy, "Panic threshold".
  */
-export function available(panicRatio: number, _priority?: ResolvedPriority): Stage {
+export function available(panicRatio: number, settings?: ResolvedPriority): Stage {
   return {
     name: 'available',
     apply(part, context) {
@@ -38,13 +43,42 @@ export function available(panicRatio: number, _priority?: ResolvedPriority): Sta
         return isAvailable(state, context.nowMs);
       });
       if (left.length === eligible.length) return [part];
-      if (left.length > 0 && left.length >= panicRatio * eligible.length) {
-        return [{ ...part, candidates: left }];
-      }
-      context.panic(
-        `${String(left.length)} of ${String(eligible.length)} instances available, less than ${String(panicRatio * 100)} %: using all`,
-      );
-      return [part];
+      const short = shortGroups(eligible, left, panicRatio, settings);
+      if (short.length === 0) return [{ ...part, candidates: left }];
+      for (const group of short) context.panic(reasonOf(group, panicRatio));
+      const used = new Set([...left, ...short.flatMap((group) => group.eligible)]);
+      if (used.size === eligible.length) return [part];
+      return [{ ...part, candidates: eligible.filter((candidate) => used.has(candidate)) }];
     },
   };
+}
+
+/** Instances that panic together: those of a priority, or all. */
+type Group = Pick<Level, 'eligible' | 'available'> & { readonly priority?: number };
+
+/** Who has too few instances left to do without those that are not available. */
+function shortGroups(
+  eligible: readonly Candidate[],
+  left: readonly Candidate[],
+  panicRatio: number,
+  settings: ResolvedPriority | undefined,
+): readonly Group[] {
+  const whole: Group = { eligible, available: left };
+  if (left.length === 0) return [whole];
+  const isShort = (group: Group): boolean =>
+    group.available.length < panicRatio * group.eligible.length;
+  if (settings === undefined || isOneLevel(eligible)) return [whole].filter(isShort);
+  const { mode, minMembers, overprovisioningFactor } = settings;
+  if (mode === 'strict') return left.length >= minMembers ? [] : [whole].filter(isShort);
+  const levels = levelsOf(eligible, left);
+  const health = sum(levels.map((level) => healthOf(level, overprovisioningFactor)));
+  return health >= 1 - ROUNDING ? [] : levels.filter(isShort);
+}
+
+function reasonOf({ priority, eligible, available: left }: Group, panicRatio: number): string {
+  const where = priority === undefined ? '' : `priority ${String(priority)}: `;
+  const count = `${String(left.length)} of ${String(eligible.length)} instances available`;
+  // With a ratio of 0 there is panic only where nothing is left.
+  const below = panicRatio === 0 ? '' : `, less than ${String(+(panicRatio * 100).toFixed(2))} %`;
+  return `${where}${count}${below}: using all`;
 }
