@@ -1,13 +1,14 @@
 /** Options of active health checks and outlier detection. */
 import { InvalidOptionError } from './errors.js';
+import { checkHttp, checkPort, type HttpCheck } from './http-check-options.js';
 import type { Instance } from './types.js';
 import {
   checkFunction,
   checkKeys,
   checkMs,
   checkNumber,
+  checkOneGiven,
   checkRatio,
-  checkString,
   isObject,
 } from './validate.js';
 
@@ -43,35 +44,6 @@ export type CheckFunction = (context: {
   readonly signal: AbortSignal;
 }) => Promise<CheckResult | boolean | undefined> | CheckResult | boolean | undefined;
 
-export interface HttpCheck {
-  /** Path asked for. Either this or `roles`. */
-  readonly path?: string | undefined;
-  /**
-   * Paths by the role that a good answer proves, asked in this order until one is good: `{ primary: '/primary',
-   * standby: '/replica' }` fits Patroni. No good answer at all: the check failed.
-   */
-  readonly roles?: Readonly<Record<string, string>> | undefined;
-  readonly method?: 'GET' | 'HEAD' | 'OPTIONS' | undefined;
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Status of a good answer, or several. Default: 200 to 299. */
-  readonly expectedStatus?: number | readonly number[] | undefined;
-  /** What the body of a good answer contains, or matches, in its first 64 KiB. Default: anything. */
-  readonly expectedBody?: string | RegExp | undefined;
-  /** Default: the instance's own. */
-  readonly port?: number | undefined;
-  /** Default: the instance's own. */
-  readonly protocol?: 'http' | 'https' | undefined;
-  /** For https: authorities, client certificate and the name that the certificate must hold (default: the service's). */
-  readonly tls?:
-    | {
-        readonly ca?: string | Buffer | readonly (string | Buffer)[] | undefined;
-        readonly cert?: string | Buffer | undefined;
-        readonly key?: string | Buffer | undefined;
-        readonly servername?: string | undefined;
-      }
-    | undefined;
-}
-
 export interface TcpCheck {
   /** Default: the instance's own. */
   readonly port?: number | undefined;
@@ -83,9 +55,9 @@ export interface HealthCheckOptions {
   /** Healthy when a TCP connection is accepted. `true` is `{}`. */
   readonly tcp?: TcpCheck | true | undefined;
   readonly check?: CheckFunction | undefined;
-  /** Pause between two checks of an instance in ms, plus or minus a tenth by chance. Default 5,000. */
+  /** From one check of an instance to the next in ms, plus or minus a tenth by chance. Default 5,000. */
   readonly intervalMs?: number | undefined;
-  /** Time for one check in ms. Default 2,000. */
+  /** Time for one check in ms, all its requests included. Default 2,000. */
   readonly timeoutMs?: number | undefined;
   /** Good checks in a row that make an unhealthy instance healthy, an integer >= 1. Default 2. */
   readonly healthyThreshold?: number | undefined;
@@ -160,92 +132,17 @@ export function resolveHealthCheck(
 }
 
 function resolveProbe({ http, tcp, check }: HealthCheckOptions): ResolvedHealthCheck['probe'] {
-  const kinds = [http, tcp, check].filter((kind) => kind !== undefined);
-  if (kinds.length !== 1) {
-    throw new InvalidOptionError(
-      'healthCheck',
-      'given exactly one of http, tcp and check',
-      `${String(kinds.length)} of them`,
-    );
-  }
+  checkOneGiven('healthCheck', 'exactly one of http, tcp and check', { http, tcp, check });
   if (http !== undefined) return { kind: 'http', http: checkHttp(http) };
   if (check !== undefined) {
     return { kind: 'function', check: checkFunction('healthCheck.check', check) };
   }
-  const options = tcp === true || tcp === undefined ? {} : tcp;
-  checkKeys('healthCheck.tcp', options, ['port']);
-  return { kind: 'tcp', port: checkPort('healthCheck.tcp.port', options.port) };
-}
-
-function checkHttp(http: HttpCheck): HttpCheck {
-  const at = 'healthCheck.http';
-  checkKeys(at, http, [
-    'path',
-    'roles',
-    'method',
-    'headers',
-    'expectedStatus',
-    'expectedBody',
-    'port',
-    'protocol',
-    'tls',
-  ]);
-  const { path, roles, method, headers, expectedStatus, expectedBody, protocol, tls } = http;
-  if ((path === undefined) === (roles === undefined)) {
-    throw new InvalidOptionError(at, 'given either path or roles', path);
+  const options: unknown = tcp === true ? {} : tcp;
+  if (!isObject(options)) {
+    throw new InvalidOptionError('healthCheck.tcp', 'an object or true', options);
   }
-  if (path !== undefined) checkPath(`${at}.path`, path);
-  if (roles !== undefined) {
-    checkRecord(`${at}.roles`, roles, checkPath);
-    if (Object.keys(roles).length === 0) {
-      throw new InvalidOptionError(`${at}.roles`, 'an object with at least one role', roles);
-    }
-  }
-  checkOneOf(`${at}.method`, method, ['GET', 'HEAD', 'OPTIONS']);
-  checkOneOf(`${at}.protocol`, protocol, ['http', 'https']);
-  if (headers !== undefined) checkHeaders(`${at}.headers`, headers);
-  for (const status of [expectedStatus ?? []].flat()) {
-    checkNumber(`${at}.expectedStatus`, status, { min: 100, max: 599, integer: true });
-  }
-  if (expectedBody !== undefined && !(expectedBody instanceof RegExp)) {
-    checkString(`${at}.expectedBody`, expectedBody);
-  }
-  checkPort(`${at}.port`, http.port);
-  if (tls !== undefined) checkKeys(`${at}.tls`, tls, ['ca', 'cert', 'key', 'servername']);
-  return http;
-}
-
-function checkPath(option: string, path: unknown): void {
-  if (typeof path === 'string' && path.startsWith('/')) return;
-  throw new InvalidOptionError(option, 'a path that begins with /', path);
-}
-
-function checkRecord(
-  option: string,
-  record: unknown,
-  check: (option: string, value: unknown) => void,
-): void {
-  if (!isObject(record)) throw new InvalidOptionError(option, 'an object', record);
-  for (const [key, value] of Object.entries(record)) check(`${option}.${key}`, value);
-}
-
-/** A header may hold a secret: of a wrong one only the name and the kind are told. */
-function checkHeaders(option: string, headers: unknown): void {
-  checkRecord(option, headers, (header, value) => {
-    if (typeof value === 'string') return;
-    throw new InvalidOptionError(header, 'a string', `(${typeof value}, not shown)`);
-  });
-}
-
-function checkOneOf(option: string, value: unknown, known: readonly string[]): void {
-  if (value === undefined || known.includes(value as string)) return;
-  throw new InvalidOptionError(option, `one of ${known.join(', ')}`, value);
-}
-
-function checkPort(option: string, port: number | undefined): number | undefined {
-  return port === undefined
-    ? undefined
-    : checkNumber(option, port, { min: 1, max: 65_535, integer: true });
+  const { port } = checkKeys('healthCheck.tcp', options, ['port']);
+  return { kind: 'tcp', port: checkPort('healthCheck.tcp.port', port) };
 }
 
 function checkCount(option: string, value: unknown): number {

@@ -19,10 +19,10 @@ export type {
   CheckFunction,
   CheckResult,
   HealthCheckOptions,
-  HttpCheck,
   OutlierDetectionOptions,
   TcpCheck,
 } from './health-options.js';
+export type { HttpCheck } from './http-check-options.js';
 export type { Lease } from './instance-state.js';
 export type {
   BreakerOptions,

@@ -87,6 +87,23 @@ function isPlain(value: unknown): boolean {
   return typeof value === 'number' || typeof value === 'boolean' || value == null;
 }
 
+/** Of `given` just one is there. */
+export function checkOneGiven(
+  option: string,
+  expected: string,
+  given: Readonly<Record<string, unknown>>,
+): void {
+  const names = Object.keys(given).filter((name) => given[name] !== undefined);
+  if (names.length === 1) return;
+  const got = names.length === 0 ? 'none' : names.join(' and ');
+  throw new InvalidOptionError(
+    option,
+    `given ${expected}`,
+    names,
+    `Option "${option}" must have ${expected}; got ${got}.`,
+  );
+}
+
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
