@@ -439,7 +439,10 @@ describe('explain', () => {
   });
 
   it('tells of panic', async () => {
-    const { client } = await rig(['a'], { breaker: { consecutiveFailures: 1 } });
+    const { client } = await rig(['a'], {
+      breaker: { consecutiveFailures: 1 },
+      outlierDetection: false,
+    });
     client.pick().end('failure');
     expect(client.explain().panic).toContain('0 of 1 instances available');
     await client.close();
@@ -479,7 +482,10 @@ describe('rebuilds', () => {
   });
 
   it('do not happen when a breaker changes but the candidates stay the same', async () => {
-    const { client } = await rig(['a'], { breaker: { consecutiveFailures: 1 } });
+    const { client } = await rig(['a'], {
+      breaker: { consecutiveFailures: 1 },
+      outlierDetection: false,
+    });
     client.pick().end('failure');
     client.pick().end('ignored');
     expect(client.snapshot().panic).toContain('0 of 1');

@@ -10,7 +10,7 @@ it('the pictures in the docs are those of this code: else `npm run pictures`', a
     const kept = await readFile(new URL(`../../docs/pictures/${name}`, import.meta.url), 'utf8');
     expect(kept, name).toBe(svg);
   }
-});
+}, 60_000);
 
 it('so is the table: else `npm run scenarios`', async () => {
   const docs = await readFile(new URL('../../docs/policies.md', import.meta.url), 'utf8');
@@ -18,4 +18,4 @@ it('so is the table: else `npm run scenarios`', async () => {
   const kept = new Set(docs.split('\n').map(bare));
   const [, , ...rows] = await scenarioTable();
   for (const row of rows) expect(kept).toContain(bare(row));
-});
+}, 60_000);

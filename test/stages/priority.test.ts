@@ -3,9 +3,9 @@ import { available } from '../../src/stages/available.js';
 import { whole } from '../../src/stages/part.js';
 import { priority } from '../../src/stages/priority.js';
 import type { ResolvedPriority } from '../../src/topology-options.js';
-import type { Candidate, Part, Stage } from '../../src/types.js';
+import type { BreakerState, Candidate, Part, Stage } from '../../src/types.js';
 import { candidate, type TestCandidate } from '../support/candidates.js';
-import { level, leveled, OUT, setUp } from './leveled.js';
+import { CLOSED, level, leveled, OUT, setUp } from './leveled.js';
 
 const SPILL: ResolvedPriority = {
   mode: 'spill',
@@ -68,6 +68,11 @@ function apply(part: Part): readonly Part[] {
 
 function once(settings: Partial<ResolvedPriority>, ...levels: readonly Candidate[][]) {
   return new Bench(settings).shares(0, ...levels);
+}
+
+/** Of the first of them. */
+function setBreaker([first]: readonly TestCandidate[], breaker: BreakerState): void {
+  if (first !== undefined) first.state.breaker = breaker;
 }
 
 describe('a single level', () => {
@@ -562,6 +567,59 @@ describe('the way back', () => {
       // Both together would have 0.84 / 3 by themselves.
       expect(bench.shares(25_000, a, b, c)).toEqual({ 0: 0.35, 1: 0, 2: 0.65 });
       expect(bench.shares(45_000, a, b, c)).toEqual({ 0: 0.7, 1: 0.14, 2: 0.16 });
+    });
+  });
+
+  describe('begins with a trial', () => {
+    const DUE = { kind: 'half-open', probeUntilMs: undefined } as const;
+    const PROBING = { kind: 'half-open', probeUntilMs: 99_999 } as const;
+
+    it('of a tenth of the calls, until one attempt of each instance that may be tried is under way', () => {
+      const bench = new Bench();
+      const [active, passive] = [level(0, 0, 2), level(1, 1, 1)];
+      expect(bench.shares(0, active, passive)).toEqual({ 1: 1 });
+      setBreaker(active, DUE);
+      expect(bench.shares(1, active, passive)).toEqual({ 1: 0.9, '0 on trial': 0.1 });
+      setBreaker(active, PROBING);
+      expect(bench.shares(2, active, passive)).toEqual({ 1: 1 });
+    });
+
+    it('and only then with the hold-down: an open time that is over proves nothing', () => {
+      const bench = new Bench();
+      const [active, passive] = [level(0, 0, 1), level(1, 1, 1)];
+      bench.shares(0, active, passive);
+      setBreaker(active, DUE);
+      expect(bench.shares(60_000, active, passive)).toEqual({ 1: 0.9, '0 on trial': 0.1 });
+      setBreaker(active, CLOSED);
+      expect(bench.shares(60_001, active, passive)).toEqual({ 0: 0, 1: 1 });
+      expect(bench.first(70_000, active, passive)).toBe(0);
+      expect(bench.first(70_001, active, passive)).toBe(0.1);
+    });
+
+    it('not of a level that comes after those in use, nor of one that has calls to try it with', () => {
+      const bench = new Bench();
+      const [active, passive] = [level(0, 5, 6, DUE), level(1, 1, 2, DUE)];
+      const parts = bench.parts(0, [active, passive]);
+      expect(parts.map(({ name, ratio }) => [name, ratio])).toEqual([
+        ['priority 0', 1],
+        ['priority 1', 0],
+      ]);
+      expect(parts.map(({ candidates }) => candidates.length)).toEqual([6, 2]);
+    });
+
+    it('shared by several levels, each candidate in one part alone', () => {
+      const levels = [level(0, 0, 2, DUE), level(1, 0, 1, DUE), level(2, 1, 1)];
+      const parts = new Bench().parts(0, levels, 0.5);
+      expect(parts.map(({ name, ratio }) => [name, Number(ratio.toFixed(9))])).toEqual([
+        ['priority 2', 0.45],
+        ['priority 0 on trial', 0.025],
+        ['priority 1 on trial', 0.025],
+      ]);
+      expect(parts.flatMap(({ candidates }) => candidates)).toHaveLength(4);
+    });
+
+    it('is not needed where nothing is proven: the first level has all calls', () => {
+      expect(once({}, level(0, 0, 2, DUE), level(1, 0, 2, DUE))).toEqual({ 0: 1, 1: 0 });
     });
   });
 
