@@ -12,7 +12,7 @@ import {
   isObject,
 } from './validate.js';
 
-/** Takes out an instance that does worse than its peers, and bounds how many can be out. */
+/** Takes out an instance that does worse than its peers, and bounds how many can be out by their breakers. */
 export interface OutlierDetectionOptions {
   /**
    * Opens the breaker of an instance whose success ratio over the window is below this, while its peers do better by
@@ -24,8 +24,9 @@ export interface OutlierDetectionOptions {
   /** Length of the window in ms, in ten exact steps, >= 100. Default 10,000. */
   readonly windowMs?: number | undefined;
   /**
-   * At most this share of a priority's instances is out at a time, the next one included, 0 to 1; the last one never.
-   * Default 0.5. A breaker that would open beyond it stays closed, and says so (`breaker.held`).
+   * At most this share of a priority's instances is out by breakers at a time, the next one included, 0 to 1; the last
+   * one never. Default 0.5. A breaker that would open beyond it stays closed, and says so (`breaker.held`). It does not
+   * bind while another priority can take over.
    */
   readonly maxEjectedRatio?: number | undefined;
 }
