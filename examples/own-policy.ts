@@ -11,9 +11,9 @@ const discovery = staticList([
 // A load is the cost of an instance, less is better. This one adds the way there to the wait for the calls in flight.
 const nearAndIdle: Load = {
   name: 'nearAndIdle',
-  of({ instance, pending }) {
+  of({ instance, pending, capacity }) {
     const rttMs = Number(instance.metadata['rttMs'] ?? 10);
-    return rttMs + (10 * pending) / instance.weight;
+    return rttMs + (10 * pending) / capacity; // weight, less of it while the instance warms up
   },
 };
 
