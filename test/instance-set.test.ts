@@ -282,7 +282,10 @@ describe('a list that collapses', () => {
 });
 
 it('takes an id that moves to another address for another process', async () => {
-  const { client, source } = await rig(['a'], { outlierDetection: false, breaker: { consecutiveFailures: 1 } });
+  const { client, source } = await rig(['a'], {
+    outlierDetection: false,
+    breaker: { consecutiveFailures: 1 },
+  });
   const old = client.pick();
   client.pick().end('failure');
   expect(row(client, 'a').breaker).toBe('open');
