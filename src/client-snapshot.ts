@@ -49,6 +49,8 @@ export interface InstanceSnapshot {
   /** Share of good outcomes, 0 to 1, over about the last 10; returns to 1 within some 10 s without any. */
   readonly successRatio: number;
   readonly breaker: BreakerState['kind'];
+  /** Its breaker would have opened lately, but too many of its peers are out. */
+  readonly held: boolean;
   /** What the instance last said of its own load, and how many ms ago; `undefined` until it did. */
   readonly report: (Required<LoadReport> & { readonly ageMs: number }) | undefined;
 }
@@ -74,6 +76,7 @@ export function describeInstance(
     ewmaMs: measured === 0 ? undefined : ewmaMs,
     successRatio: successRatioAt(state, nowMs),
     breaker: breaker.kind,
+    held: state.heldUntilMs > nowMs,
     report: report && describeReport(report, nowMs),
   };
 }

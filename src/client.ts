@@ -118,6 +118,7 @@ class ServiceClient implements Client {
     const set = this.#set;
     const { panic, panicPicks, rebuilds } = this.#view.selection;
     const nowMs = this.#env.clock.now();
+    set.slowStart.refresh(nowMs);
     return {
       service: this.service,
       status: this.#closing === undefined ? set.status : 'closed',

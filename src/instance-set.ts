@@ -234,7 +234,7 @@ export class InstanceSet {
     const before = this.members();
     const removed = [...this.#members.keys()].filter((id) => !this.#list.has(id));
     for (const id of removed) this.#remove(id);
-    const joinsWarm = this.#hasWarm();
+    const joinsOthers = this.#hasTakers();
     const added: string[] = [];
     const updated: string[] = [];
     for (const [id, instance] of this.#list) {
@@ -247,7 +247,7 @@ export class InstanceSet {
       const tookCalls = known !== undefined && known.instance.weight > 0;
       state.instance = instance;
       this.#members.set(id, { instance, state });
-      if (instance.weight > 0 && !tookCalls && joinsWarm) {
+      if (instance.weight > 0 && !tookCalls && joinsOthers) {
         this.slowStart.begin(state, this.env.clock.now());
       }
     }
@@ -263,11 +263,9 @@ export class InstanceSet {
     for (const state of stopped) if (state.pending === 0) this.noteIdle(state);
   }
 
-  /** Those that join warm ones start slowly. A first list, or one that replaces all, has to carry everything at once. */
-  #hasWarm(): boolean {
-    for (const { instance, state } of this.#members.values()) {
-      if (instance.weight > 0 && !this.slowStart.isWarming(state)) return true;
-    }
+  /** Those that join others start slowly. A first list, or one that replaces all, has to carry everything at once. */
+  #hasTakers(): boolean {
+    for (const { instance } of this.#members.values()) if (instance.weight > 0) return true;
     return false;
   }
 

@@ -16,6 +16,8 @@ import { type Waiting, WaitingList } from './waiting-list.js';
 /** The fuse of one instance, as the record drives it. Implemented in health/breaker.ts. */
 export interface Breaker {
   readonly state: BreakerState;
+  /** Until when it is in doubt: it would have opened, and might not. -Infinity if that never was so. */
+  readonly heldUntilMs: number;
   /** Admits an attempt; the permit says whether its outcome will count. */
   admit(nowMs: number): BreakerPermit;
   /** Tells how an admitted attempt ended. Late permits change nothing. `retryAfterMs`: the pause the instance asked for. */
@@ -110,6 +112,10 @@ export class InstanceState implements InstanceRecord {
 
   get breaker(): BreakerState {
     return this.#breaker?.state ?? CLOSED;
+  }
+
+  get heldUntilMs(): number {
+    return this.#breaker?.heldUntilMs ?? -Infinity;
   }
 
   /** Sets the estimate to start with. What was measured is worth more: then nothing happens. */

@@ -3,12 +3,22 @@ import { unitHash } from './hash.js';
 import { type InstanceSet, NOTHING_TO_PICK } from './instance-set.js';
 import { InstanceState, type Lease } from './instance-state.js';
 import { whole } from './stages/part.js';
-import type { CallContext, Candidate, Env, Load, Part, Picker, Policy, Stage } from './types.js';
+import type {
+  CallContext,
+  Candidate,
+  Env,
+  Load,
+  Part,
+  Picker,
+  Policy,
+  Stage,
+  StageContext,
+} from './types.js';
 
 /** A part with its picker. */
 interface Slot extends Part {
   readonly picker: Picker;
-  /** Ids of the candidates whose breaker is not closed. */
+  /** Ids of the candidates whose breaker is not closed, or should not be. */
   readonly doubtful: readonly string[];
 }
 
@@ -215,12 +225,12 @@ export class Selection {
     slowStart.refresh(nowMs);
     let expiresAtMs = slowStart.nextMs;
     let panic: string | undefined;
-    const context = {
+    const context: StageContext = {
       nowMs,
-      expireAt: (atMs: number): void => {
+      expireAt: (atMs) => {
         if (atMs > nowMs) expiresAtMs = Math.min(expiresAtMs, atMs);
       },
-      panic: (reason: string): void => {
+      panic: (reason) => {
         panic ??= reason;
       },
     };
@@ -246,9 +256,7 @@ export class Selection {
       return {
         ...part,
         picker: same ? before.picker : this.#buildPicker(part.candidates, nowMs, before?.picker),
-        doubtful: part.candidates
-          .filter(({ state }) => state.breaker.kind !== 'closed')
-          .map(({ instance }) => instance.id),
+        doubtful: doubtfulOf(part.candidates, context),
       };
     });
     return { version, capacities, expiresAtMs, slots, stages, panic };
@@ -275,6 +283,16 @@ function next(slots: readonly Slot[], first: Slot, context: CallContext): Candid
     if (candidate !== undefined) return candidate;
   }
   return undefined;
+}
+
+function doubtfulOf(candidates: readonly Candidate[], context: StageContext): readonly string[] {
+  return candidates
+    .filter(({ state }) => {
+      const { breaker, heldUntilMs } = state;
+      if (heldUntilMs > context.nowMs) context.expireAt(heldUntilMs);
+      return breaker.kind !== 'closed' || heldUntilMs > context.nowMs;
+    })
+    .map(({ instance }) => instance.id);
 }
 
 /** Gives candidates never measured an estimate to start with, from what is known of the others. */

@@ -59,6 +59,7 @@ export class SetHealth {
     return new OpossumBreaker(settings, this.env, {
       mayOpen: () => this.#mayOpen(state),
       onHeld: () => {
+        this.#set?.invalidate(); // retries avoid it
         this.events.emit('breaker.held', { service, instanceId: state.instance.id });
       },
       onChange: (to, outMs) => {

@@ -138,6 +138,11 @@ export interface InstanceRecord {
   readonly report: ReceivedReport | undefined;
   readonly breaker: BreakerState;
   /**
+   * Until when it is in doubt, for its breaker would have opened but for `maxEjectedRatio`: retries avoid it. -Infinity
+   * if that never was so.
+   */
+  readonly heldUntilMs: number;
+  /**
    * What it can be given now, in units of weight: `weight * ramp`. The ramp is 1, or grows from 0.1 to 1 while the
    * instance warms up (slow start). Loads divide by it, and draws by weight go by it.
    */

@@ -344,6 +344,7 @@ describe('snapshot', () => {
           ewmaMs: undefined,
           successRatio: 1,
           breaker: 'closed',
+          held: false,
           report: { qps: 10, utilization: 0.5, errorsPerSecond: 0, ageMs: 15 },
         },
         {
@@ -361,6 +362,7 @@ describe('snapshot', () => {
           ewmaMs: undefined,
           successRatio: 1,
           breaker: 'closed',
+          held: false,
           report: undefined,
         },
       ],

@@ -221,6 +221,7 @@ describe('the breaker', () => {
     return {
       told,
       state: { kind: 'half-open', probeUntilMs: undefined },
+      heldUntilMs: -Infinity,
       admit: (nowMs) => told.push(['admit', nowMs]),
       record: (permit, outcome, nowMs) => told.push(['record', permit, outcome, nowMs]),
       trip: (nowMs) => told.push(['trip', nowMs]),

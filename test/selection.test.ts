@@ -67,6 +67,7 @@ async function made(
 function breakerThatIs(state: BreakerState): Breaker {
   return {
     state,
+    heldUntilMs: -Infinity,
     admit: () => 0,
     record: () => undefined,
     trip: () => undefined,

@@ -23,15 +23,12 @@ export interface BreakerHooks {
   onChange(state: BreakerState, outMs: number): void;
   /** May it open, as far as its peers are concerned? Asked only while it is closed. */
   mayOpen(): boolean;
-  /** It would have opened, and may not. Told once, until it has seen a success or has opened. */
+  /** It would have opened, and may not. Told once in a window's time. */
   onHeld(): void;
 }
 
 /** Buckets of the sliding window. */
 const BUCKETS = 10;
-/** Our own clock ends an opening; opossum's timer must never (2^31 - 1 ms is the longest Node can set). */
-const NEVER_MS = 2_147_483_647;
-const CLOSED: BreakerState = { kind: 'closed' };
 
 /**
  * The fuse of one instance, on opossum's sliding window and threshold.
@@ -39,15 +36,22 @@ const CLOSED: BreakerState = { kind: 'closed' };
  * Opossum is told of an attempt when it has *ended*, not wrapped around it: it fires an action that settles at
  * once with the known outcome. So attempts in flight do not dilute its error rate, ignored outcomes need not
  * be told as successes, a result from before the opening can be withheld, and nothing here waits on a promise.
- * How long it stays open, and the one probe that may end it, are decided here on the injected clock.
+ * How long it stays open, and the one probe that may end it, are decided here on the injected clock: opossum is
+ * put back to closed as soon as it has spoken, so it never holds a timer.
  */
 export class OpossumBreaker implements Breaker {
-  #state: BreakerState = CLOSED;
+  #state: BreakerState = { kind: 'closed' };
+  /** Of the permits that count: those given out since the last change of state. */
   #epoch = 0;
   #consecutive = 0;
   /** Openings in a row, without a whole quiet window between them. */
   #openings = 0;
+  /** When this outage began, however often it has opened again since. */
+  #outSinceMs = 0;
   #closedAtMs = -Infinity;
+  /** When the instance asked to be called again, as far as it did. */
+  #retryAtMs = -Infinity;
+  #heldUntilMs = -Infinity;
   #bucketStartMs: number;
   #rotate: () => void = () => undefined;
   readonly #opossum: CircuitBreaker<[boolean]>;
@@ -60,7 +64,6 @@ export class OpossumBreaker implements Breaker {
     this.#bucketStartMs = env.clock.now();
     this.#opossum = new CircuitBreaker(settled, {
       timeout: false,
-      resetTimeout: NEVER_MS,
       // Opossum opens strictly above its threshold, we at it.
       errorThresholdPercentage: settings.errorThresholdRatio * 100 - 1e-9,
       volumeThreshold: settings.minAttempts,
@@ -70,10 +73,15 @@ export class OpossumBreaker implements Breaker {
       enableSnapshots: false,
       rotateBucketController: this.#rotationOnDemand(),
     });
+    this.#keepNoDurations();
   }
 
   get state(): BreakerState {
     return this.#state;
+  }
+
+  get heldUntilMs(): number {
+    return this.#heldUntilMs;
   }
 
   admit(nowMs: number): BreakerPermit {
@@ -81,19 +89,24 @@ export class OpossumBreaker implements Breaker {
     if (state.kind === 'closed') return this.#epoch;
     const probeFromMs = state.kind === 'open' ? state.untilMs : (state.probeUntilMs ?? nowMs);
     if (nowMs < probeFromMs) return UNCOUNTED;
-    this.#epoch++; // a probe before this one that never ended decides nothing any more
-    this.#become({ kind: 'half-open', probeUntilMs: nowMs + this.settings.maxOpenMs });
-    return this.#epoch;
+    // A probe before this one that never ended decides nothing any more.
+    return this.#become({ kind: 'half-open', probeUntilMs: nowMs + this.settings.maxOpenMs });
   }
 
-  record(permit: BreakerPermit, outcome: Outcome, nowMs: number): void {
+  record(permit: BreakerPermit, outcome: Outcome, nowMs: number, retryAfterMs?: number): void {
     if (permit !== this.#epoch) return;
-    if (this.#state.kind === 'half-open') this.#endProbe(outcome, nowMs);
-    else if (outcome !== 'ignored') this.#count(outcome === 'success', nowMs);
+    const success = outcome === 'success';
+    const counts = outcome !== 'ignored';
+    if (counts && !success && retryAfterMs !== undefined) this.#retryAtMs = nowMs + retryAfterMs;
+    if (this.#state.kind === 'closed') {
+      if (counts) this.#count(success, nowMs);
+    } else if (success) this.#close(nowMs);
+    else if (counts) this.#open(nowMs);
+    else this.#become({ kind: 'half-open', probeUntilMs: undefined });
   }
 
   trip(nowMs: number): void {
-    if (this.#state.kind === 'closed') this.#open(nowMs);
+    if (this.#state.kind === 'closed') this.#openIfAllowed(nowMs);
   }
 
   shutdown(): void {
@@ -101,54 +114,91 @@ export class OpossumBreaker implements Breaker {
     this.#opossum.shutdown();
   }
 
-  #endProbe(outcome: Outcome, nowMs: number): void {
-    if (outcome === 'success') this.#close(nowMs);
-    else if (outcome === 'ignored') this.#become({ kind: 'half-open', probeUntilMs: undefined });
-    else this.#open(nowMs);
-  }
-
   #count(success: boolean, nowMs: number): void {
     this.#rotateTo(nowMs);
     this.#consecutive = success ? 0 : this.#consecutive + 1;
+    const isOver = this.#tell(success);
+    if (isOver || this.#consecutive >= this.settings.consecutiveFailures) {
+      this.#openIfAllowed(nowMs);
+    }
+  }
+
+  /** Tells opossum of an outcome. @returns true when the error ratio is now over its threshold. */
+  #tell(success: boolean): boolean {
     const fired = this.#opossum.fire(success);
-    if (!success) fired.catch(ignoreOwnRejection);
-    if (this.#opossum.opened || this.#consecutive >= this.settings.consecutiveFailures) {
-      this.#open(nowMs);
+    if (success) return false;
+    fired.catch(ignoreOwnRejection);
+    const isOver = this.#opossum.opened;
+    this.#opossum.close(); // keeps its window, and frees its timer
+    return isOver;
+  }
+
+  #openIfAllowed(nowMs: number): void {
+    if (this.hooks.mayOpen()) this.#open(nowMs);
+    else if (nowMs >= this.#heldUntilMs) {
+      this.#heldUntilMs = nowMs + this.settings.windowMs;
+      this.hooks.onHeld();
     }
   }
 
   #open(nowMs: number): void {
-    const { openMs, maxOpenMs, windowMs } = this.settings;
-    if (this.#state.kind === 'closed' && nowMs - this.#closedAtMs >= windowMs) this.#openings = 0;
-    const fullMs = Math.min(maxOpenMs, openMs * 2 ** this.#openings);
+    if (this.#state.kind === 'closed') {
+      this.#outSinceMs = nowMs;
+      if (nowMs - this.#closedAtMs >= this.settings.windowMs) this.#openings = 0;
+    }
+    const untilMs = nowMs + this.#openMs(this.#retryAtMs - nowMs);
     this.#openings++;
-    this.#epoch++;
-    this.#opossum.open();
-    // Equal jitter: half fixed, half random, so that clients do not probe in step.
-    const untilMs = nowMs + fullMs / 2 + this.env.rng.next() * (fullMs / 2);
+    this.#heldUntilMs = -Infinity;
     this.#become({ kind: 'open', untilMs });
+  }
+
+  /**
+   * Equal jitter: half fixed, half random, so that clients do not probe in step. The instance may ask for a longer
+   * fixed part (Retry-After), within `maxOpenMs`: what asks for a day would else be gone for a day.
+   */
+  #openMs(askedMs: number): number {
+    const { openMs, maxOpenMs } = this.settings;
+    const halfMs = Math.min(maxOpenMs, openMs * 2 ** this.#openings) / 2;
+    const randomMs = this.env.rng.next() * halfMs;
+    if (askedMs > maxOpenMs) return maxOpenMs - randomMs;
+    return Math.min(maxOpenMs, Math.max(halfMs, askedMs) + randomMs);
   }
 
   #close(nowMs: number): void {
     this.#closedAtMs = nowMs;
     this.#consecutive = 0;
-    for (let i = 0; i < BUCKETS; i++) this.#rotate(); // the failures that opened it are history
+    this.#retryAtMs = -Infinity;
+    this.#dropOldest(BUCKETS); // the failures that opened it are history
     this.#bucketStartMs = nowMs;
-    this.#opossum.close();
-    this.#become(CLOSED);
+    this.#become({ kind: 'closed' }, nowMs - this.#outSinceMs);
   }
 
-  #become(state: BreakerState): void {
+  /** @returns the epoch that begins with this state; a hook may have ended it already. */
+  #become(state: BreakerState, outMs = 0): BreakerPermit {
+    const epoch = ++this.#epoch;
     this.#state = state;
-    this.hooks.onChange(state, 0);
+    this.hooks.onChange(state, outMs);
+    return epoch;
   }
 
   /** Moves the window on by the buckets that have passed. Done on traffic, so an idle breaker costs nothing. */
   #rotateTo(nowMs: number): void {
     const bucketMs = this.settings.windowMs / BUCKETS;
     const passed = Math.floor((nowMs - this.#bucketStartMs) / bucketMs);
-    for (let i = 0; i < Math.min(passed, BUCKETS); i++) this.#rotate();
+    if (passed <= 0) return;
+    this.#dropOldest(Math.min(passed, BUCKETS));
     this.#bucketStartMs += passed * bucketMs;
+  }
+
+  #dropOldest(buckets: number): void {
+    for (let i = 0; i < buckets; i++) this.#rotate();
+    this.#keepNoDurations();
+  }
+
+  /** Opossum notes how long each attempt took, with percentiles off too: 8 bytes each, for as long as the window. */
+  #keepNoDurations(): void {
+    const [current] = this.#opossum.status.window;
+    if (current !== undefined) current.latencyTimes = NO_DURATIONS;
   }
 
   /** What opossum takes for the emitter of its bucket rotation; it only ever adds and removes one listener. */
@@ -166,6 +216,8 @@ export class OpossumBreaker implements Breaker {
   }
 }
 
+/** Takes what is pushed to it and keeps nothing. */
+const NO_DURATIONS = Object.assign([], { push: () => 0 });
 const FAILED = new Error('attempt failed');
 /** Settles while `then` runs, so that opossum's counts are right when `fire` returns. */
 const SUCCEEDED = {

@@ -33,12 +33,8 @@ export class SlowStart {
     return this.#nextMs;
   }
 
-  isWarming(state: InstanceState): boolean {
-    return this.#warming.has(state);
-  }
-
   /**
-   * The instance starts cold. One that warms up already, and would for longer, goes on as it does.
+   * The instance starts cold. One that warms up already starts again, and is done no sooner than it would have been.
    *
    * @param outMs how long it was out, if it was: nothing cools in less than that.
    */
@@ -46,8 +42,8 @@ export class SlowStart {
     const lastsMs = Math.min(this.slowStartMs, outMs);
     if (lastsMs <= 0) return;
     const current = this.#warming.get(state);
-    if (current !== undefined && endOf(current) > nowMs + lastsMs) return;
-    this.#warming.set(state, { fromMs: nowMs, lastsMs });
+    const leftMs = current === undefined ? 0 : endOf(current) - nowMs;
+    this.#warming.set(state, { fromMs: nowMs, lastsMs: Math.max(lastsMs, leftMs) });
     this.#nextMs = -Infinity; // to be told at the next refresh
     state.ramp = rampAt(0, lastsMs);
     this.#version++;

@@ -19,21 +19,31 @@ export function roundRobin(): Policy {
 class RoundRobinPicker implements Picker {
   readonly #candidates: readonly Candidate[];
   #next: number;
+  /** Retries have a round of their own: one that passed over an instance on trial would take its turn each time. */
+  #nextRetry: number;
 
   constructor(candidates: readonly Candidate[], rng: Rng, previous: RoundRobinPicker | undefined) {
     this.#candidates = candidates;
     this.#next = previous?.placeIn(candidates) ?? Math.floor(rng.next() * candidates.length);
+    this.#nextRetry = this.#next;
   }
 
   pick({ excluded }: CallContext): Candidate | undefined {
-    const n = this.#candidates.length;
-    for (let step = 0; step < n; step++) {
+    if (excluded.size === 0) {
       const candidate = this.#candidates[this.#next];
-      this.#next = this.#next + 1 < n ? this.#next + 1 : 0;
-      if (excluded.size === 0) return candidate;
+      this.#next = this.#after(this.#next);
+      return candidate;
+    }
+    for (let step = 0; step < this.#candidates.length; step++) {
+      const candidate = this.#candidates[this.#nextRetry];
+      this.#nextRetry = this.#after(this.#nextRetry);
       if (candidate !== undefined && !excluded.has(candidate.instance.id)) return candidate;
     }
     return undefined;
+  }
+
+  #after(place: number): number {
+    return place + 1 < this.#candidates.length ? place + 1 : 0;
   }
 
   /** Where, in a newer list, the first of ours still there from our place on stands. */

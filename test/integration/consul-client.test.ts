@@ -104,7 +104,7 @@ describe('a client that discovers through Consul', () => {
     const first = await register(1001, 1);
     await register(1002, 1);
     await register(1003, 1);
-    const client = clientOf({ policy: 'weighted-round-robin' });
+    const client = clientOf({ policy: 'weighted-round-robin', slowStartMs: 0 });
     await vi.waitFor(() => {
       expect(listed(client)).toHaveLength(3);
     });

@@ -21,10 +21,19 @@ describe('round-robin', () => {
     expect(starts).toEqual(['c0', 'c1', 'c2', 'c3']);
   });
 
-  it('skips the excluded and goes on after the one it picked', () => {
+  it('takes those that are not excluded in turn', () => {
+    const picker = roundRobin().build(weighted(1, 1, 1, 1), env());
+    expect(picks(picker, 4, context(['c1']))).toEqual(['c0', 'c2', 'c3', 'c0']);
+  });
+
+  it('takes no turn away when a retry passes it over', () => {
     const picker = roundRobin().build(weighted(1, 1, 1), env());
-    expect(picks(picker, 1, context(['c0', 'c1']))).toEqual(['c2']);
-    expect(picks(picker, 2)).toEqual(['c0', 'c1']);
+    const firstAttempts: string[] = [];
+    for (let i = 0; i < 6; i++) {
+      firstAttempts.push(...picks(picker, 1));
+      picks(picker, 1, context(['c0', 'c1']));
+    }
+    expect(firstAttempts).toEqual(['c0', 'c1', 'c2', 'c0', 'c1', 'c2']);
   });
 
   it('gives undefined only when every candidate is excluded', () => {

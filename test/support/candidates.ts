@@ -27,6 +27,7 @@ export function candidate(
     capacity: weight,
     health: 'unknown',
     role: undefined,
+    heldUntilMs: -Infinity,
     breaker: { kind: 'closed' },
     ...record,
   } as const;
