@@ -34,7 +34,7 @@ class RoundRobinPicker implements Picker {
       this.#next = this.#after(this.#next);
       return candidate;
     }
-    for (let step = 0; step < this.#candidates.length; step++) {
+    for (const _ of this.#candidates) {
       const candidate = this.#candidates[this.#nextRetry];
       this.#nextRetry = this.#after(this.#nextRetry);
       if (candidate !== undefined && !excluded.has(candidate.instance.id)) return candidate;
