@@ -12,7 +12,13 @@ import { type CallDeps, execute } from './executor.js';
 import { NOTHING_TO_PICK } from './instance-set.js';
 import type { Lease } from './instance-state.js';
 import type { Explanation, Selection } from './selection.js';
-import { checkSelector, describeSelectors, matches, type Selector } from './stages/selector.js';
+import {
+  checkSelector,
+  describeSelectors,
+  select,
+  type Selector,
+  selectsAll,
+} from './stages/selector.js';
 import type { CallContext } from './types.js';
 import { checkFunction } from './validate.js';
 
@@ -50,7 +56,8 @@ export interface ClientView {
   /**
    * A view of the instances that have these tags, metadata and role. It shares all that is known of them, and has a
    * picker, priorities and zones of its own. Made once per selector: to ask again is cheap. A call for which no
-   * instance matches fails with `ERR_FAIRLEAD_NO_MATCH`, unless the selector says `fallback: 'any'`.
+   * instance matches fails with `ERR_FAIRLEAD_NO_MATCH`, unless the selector says `fallback: 'any'`: then it goes to any
+   * of this view. A call by role waits for the first health checks, within its deadline.
    *
    * @throws {InvalidOptionError} naming what is out of range.
    */
@@ -79,6 +86,7 @@ export class SelectedView implements ClientView {
     excluded: NONE,
     hashKey: undefined,
     inFlight: 0,
+    retry: false,
   };
   /** Views of views by their selectors, in words. */
   readonly #views = new Map<string, ClientView>();
@@ -144,11 +152,8 @@ export class SelectedView implements ClientView {
   }
 
   readonly #isReady = (): boolean => {
-    const { set } = this.#deps;
-    const { selectors } = this;
-    const last = selectors.at(-1);
-    if (last === undefined || last.fallback === 'any') return set.hasTaking();
-    return set.members().some((member) => member.instance.weight > 0 && matches(selectors, member));
+    const taking = this.#deps.set.members().filter(({ instance }) => instance.weight > 0);
+    return select(this.selectors, taking).length > 0;
   };
 
   on<Name extends EventName>(name: Name, listener: Listener<Name>): () => void {
@@ -160,8 +165,10 @@ export class SelectedView implements ClientView {
   }
 
   where(selector: Selector): ClientView {
-    const wanted = [...this.selectors, checkSelector(selector)];
-    const key = `${describeSelectors(wanted)}; ${selector.fallback ?? 'error'}`;
+    const own = checkSelector(selector);
+    if (selectsAll(own)) return this;
+    const wanted = [...this.selectors, own];
+    const key = `${describeSelectors([own])}; ${String(own.fallback)}`;
     const known = this.#views.get(key);
     if (known !== undefined) return known;
     if (this.#views.size >= MOST_VIEWS) this.#views.clear();

@@ -74,19 +74,27 @@ class ServiceClient implements Client {
     this.#view = new SelectedView({
       gate: this.#gate,
       deps: { options, set, env, events: this.#events, traffic },
-      select: (selectors) =>
-        new Selection(
+      select: (selectors) => {
+        const view = selectors.length === 0 ? undefined : describeSelectors(selectors);
+        const byRole = selectors.some(({ role }) => role !== undefined);
+        return new Selection(
           set,
           {
             stages: stagesFor(options, selectors, zoneOf, subsetRng),
             policy,
-            selector: selectors.length === 0 ? undefined : describeSelectors(selectors),
+            selector:
+              byRole && options.healthCheck === undefined ? `${String(view)}${NO_ROLES}` : view,
+            isPending:
+              byRole && options.healthCheck !== undefined
+                ? () => set.members().some(({ state }) => state.health === 'unknown')
+                : undefined,
             onPanic: (reason) => {
-              this.#tellPanic(reason);
+              this.#tellPanic(view, reason);
             },
           },
           env,
-        ),
+        );
+      },
     });
   }
 
@@ -180,12 +188,15 @@ class ServiceClient implements Client {
     });
   }
 
-  #tellPanic(reason: string | undefined): void {
-    const { service } = this;
-    if (reason === undefined) this.#events.emit('panic.ended', { service });
-    else this.#events.emit('panic.started', { service, reason });
+  #tellPanic(view: string | undefined, reason: string | undefined): void {
+    const at = { service: this.service, view };
+    if (reason === undefined) this.#events.emit('panic.ended', at);
+    else this.#events.emit('panic.started', { ...at, reason });
   }
 }
+
+/** What is added to the error of a selector that cannot match. */
+const NO_ROLES = ' (roles come from health checks, and there are none)';
 
 /** The same draw for all views: a client is in one subset, whatever its views. */
 function drawnOnce(rng: Rng): Rng {

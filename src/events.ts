@@ -38,9 +38,14 @@ export interface FairleadEvents {
     /** What the last check said, when it failed. */
     readonly error: string | undefined;
   };
-  /** Too few instances are available: a selection uses all of them. */
-  'panic.started': { readonly service: string; readonly reason: string };
-  'panic.ended': { readonly service: string };
+  /** Too few instances are available: all of them are used. Noticed at the first pick after a change. */
+  'panic.started': {
+    readonly service: string;
+    /** The selector of the view that is in panic, in words; `undefined` for the client itself. */
+    readonly view: string | undefined;
+    readonly reason: string;
+  };
+  'panic.ended': { readonly service: string; readonly view: string | undefined };
   /** A breaker would have opened, but too many of its priority are out already (`maxEjectedRatio`). */
   'breaker.held': { readonly service: string; readonly instanceId: string };
   'breaker.opened': {

@@ -56,6 +56,7 @@ class Call<T> implements CallContext {
   nowMs: number;
   excluded: ReadonlySet<string> = NOTHING_TRIED;
   readonly hashKey: string | undefined;
+  retry = false;
   readonly #deadline: Deadline;
   readonly #timeoutMs: number;
   /** Whether an attempt that the instance may have acted on can be made again. */
@@ -92,7 +93,8 @@ class Call<T> implements CallContext {
     signal?.throwIfAborted();
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     try {
-      if (this.deps.set.status === 'waiting') await this.#firstList();
+      const { set, selection } = this.deps;
+      if (set.status === 'waiting' || selection.isPending(this.nowMs)) await this.#firstList();
       const first = await this.#attempt();
       const pause = this.#plan(first);
       const { settled } =
@@ -109,12 +111,17 @@ class Call<T> implements CallContext {
   };
 
   #firstList(): Promise<void> {
-    const { set } = this.deps;
+    const { set, selection, env } = this.deps;
     return set.whenListed({
-      until: set.isAnswered,
+      until: () => set.isAnswered() && !selection.isPending(env.clock.now()),
       deadlineMs: this.#deadline.atMs,
       error: () =>
-        this.#error('ERR_FAIRLEAD_NOT_READY', 'no list of instances within the deadline'),
+        this.#error(
+          'ERR_FAIRLEAD_NOT_READY',
+          set.isAnswered()
+            ? `${selection.nothing()[1]}, as far as was found out within the deadline`
+            : 'no list of instances within the deadline',
+        ),
       signal: this.options.signal,
     });
   }
@@ -263,6 +270,7 @@ class Call<T> implements CallContext {
     const { events, env, options } = this.deps;
     if (outcome !== 'success') {
       this.excluded = new Set([...this.excluded, lease.instance.id]);
+      this.retry = true;
       if (!settled.ok) this.#lastError = settled.error;
     } else if (!events.hears('attempt.ended')) return;
     const record: AttemptRecord = {

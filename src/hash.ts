@@ -36,7 +36,7 @@ export function mix(value: number, first: number, second: number): number {
 /** Of its own, so that the part a key goes to says nothing of the instance it goes to there. */
 const UNIT_SEED = 0x9e3779b9;
 
-/** A hash of `text` in [0, 1). */
-export function unitHash(text: string): number {
-  return hash32(text, UNIT_SEED) / 2 ** 32;
+/** A hash of `text` in (0, 1), another one for each `salt`. */
+export function unitHash(text: string, salt: string): number {
+  return (hash32(text, hash32(salt, UNIT_SEED)) + 0.5) / 2 ** 32;
 }

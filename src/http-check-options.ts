@@ -29,10 +29,10 @@ export interface HttpCheck {
   readonly tls?:
     | {
         /** Authorities that are trusted, in PEM, instead of those that Node knows. */
-        readonly ca?: string | Buffer | readonly (string | Buffer)[] | undefined;
+        readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
         /** Certificate to show to the server, in PEM, with its `key`. */
-        readonly cert?: string | Buffer | undefined;
-        readonly key?: string | Buffer | undefined;
+        readonly cert?: string | Uint8Array | undefined;
+        readonly key?: string | Uint8Array | undefined;
         /** The name that the server's certificate must hold. Default: the service's. */
         readonly servername?: string | undefined;
       }
@@ -137,7 +137,7 @@ function checkTls(option: string, tls: unknown): void {
   if (servername !== undefined) checkString(`${option}.servername`, servername);
   if (ca !== undefined) checkAuthorities(`${option}.ca`, ca);
   for (const [name, pem] of Object.entries({ cert, key })) {
-    if (pem === undefined || typeof pem === 'string' || pem instanceof Buffer) continue;
+    if (pem === undefined || typeof pem === 'string' || pem instanceof Uint8Array) continue;
     throw new InvalidOptionError(`${option}.${name}`, 'PEM, as a string or a Buffer', HIDDEN);
   }
   if ((cert === undefined) !== (key === undefined)) {

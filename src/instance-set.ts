@@ -48,6 +48,7 @@ const WAKE_EVERY_MS = 1_000;
 export class InstanceSet {
   #status: SetStatus = 'waiting';
   #version = 0;
+  #structure = 0;
   #lastSnapshotAtMs: number | undefined;
   #lastFault: DiscoveryFault | undefined;
   /** The last fault, unless a snapshot came after it. */
@@ -78,7 +79,7 @@ export class InstanceSet {
       this.#lastFault = fault;
       this.#standingFault = fault;
       this.events.emit('discovery.fault', { service, adapter: discovery.name, ...fault });
-      this.#tellWaiters();
+      this.tellWaiters();
     };
     this.#guard = new ShrinkGuard(shrinkGraceMs, env.clock, {
       onHeld: (kept, reported) => {
@@ -100,6 +101,11 @@ export class InstanceSet {
   /** Grows whenever what may be picked can have changed. */
   get version(): number {
     return this.#version;
+  }
+
+  /** Grows whenever more than breakers can have changed: the list, or what stages read of health, roles, zones. */
+  get structure(): number {
+    return this.#structure;
   }
 
   get status(): SetStatus {
@@ -150,10 +156,21 @@ export class InstanceSet {
       .filter((state) => state.pending > 0);
   }
 
-  /** Something a stage reads has changed (a breaker, a role): cached candidate lists are out of date. */
+  /** Something a stage reads has changed (a role, a zone): cached candidate lists are out of date. */
   invalidate(): void {
+    this.#structure++;
     this.#version++;
-    if (this.#waiters.size > 0) this.#tellWaiters();
+    this.tellWaiters();
+  }
+
+  /** A breaker has changed. There may be many of those: a big set need not be looked through for each at once. */
+  noteBreaker(): void {
+    this.#version++;
+  }
+
+  /** Something was found out that {@link whenListed} may be waiting for. */
+  tellWaiters(): void {
+    for (const waiter of [...this.#waiters]) waiter();
   }
 
   /** The last attempt in flight at an instance has ended. */
@@ -211,7 +228,7 @@ export class InstanceSet {
     this.#closedBy = reason;
     this.#loop.close(reason);
     this.#guard.close();
-    this.#tellWaiters();
+    this.tellWaiters();
   }
 
   /** Frees every breaker. May not be used afterwards. */
@@ -226,7 +243,7 @@ export class InstanceSet {
     this.#list = this.#guard.believe(this.#list, read === 'not-found' ? new Map() : read);
     this.#status = read === 'not-found' && this.#list.size === 0 ? 'not-found' : 'listed';
     this.#applyList();
-    this.#tellWaiters();
+    this.tellWaiters();
   }
 
   /** Brings the members in line with the list, by difference: what has not changed is not touched. */
@@ -253,6 +270,7 @@ export class InstanceSet {
     }
     this.#forgetOld();
     if (added.length + updated.length + removed.length === 0) return;
+    this.#structure++;
     this.#version++;
     const stopped = this.#stopped(before);
     for (const state of stopped) this.slowStart.forget(state);
@@ -303,10 +321,6 @@ export class InstanceSet {
       state.shutdown();
       this.#removed.delete(key);
     }
-  }
-
-  #tellWaiters(): void {
-    for (const waiter of [...this.#waiters]) waiter();
   }
 }
 

@@ -144,6 +144,8 @@ export class InstanceState implements InstanceRecord {
     this.#learn(lease, 'success', nowMs);
     this.successRatio = successRatioAt(this, nowMs);
     this.ewmaAtMs = nowMs;
+    // Whatever lives on for hours: the breaker hears of its success now.
+    this.#judge(lease, 'success', nowMs);
   }
 
   receive(report: LoadReport): void {
@@ -166,11 +168,17 @@ export class InstanceState implements InstanceRecord {
       this.failuresInARow = outcome === 'success' ? 0 : this.failuresInARow + 1;
       this.ewmaAtMs = nowMs;
     }
-    this.#breaker?.record(lease.permit, outcome, nowMs, retryAfterMs);
-    if (outcome !== 'ignored' && this.#watch?.record(outcome === 'success', nowMs) === true) {
-      this.#breaker?.trip(nowMs);
+    if (!lease.hasAnswered || outcome !== 'success') {
+      this.#judge(lease, outcome, nowMs, retryAfterMs);
     }
     if (this.pending === 0) this.#deps.onIdle?.(this);
+  }
+
+  /** Tells the breaker, and whoever compares. */
+  #judge(lease: Lease, outcome: Outcome, nowMs: number, retryAfterMs?: number): void {
+    this.#breaker?.record(lease.permit, outcome, nowMs, retryAfterMs);
+    if (outcome === 'ignored') return;
+    if (this.#watch?.record(outcome === 'success', nowMs) === true) this.#breaker?.trip(nowMs);
   }
 
   /** Learns from the latency of one attempt, which waits no longer. */

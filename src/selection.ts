@@ -1,13 +1,15 @@
 import { type ErrorCode, FairleadError } from './errors.js';
+import { EitherSet } from './either-set.js';
 import { unitHash } from './hash.js';
 import { type InstanceSet, NOTHING_TO_PICK } from './instance-set.js';
 import { InstanceState, type Lease } from './instance-state.js';
+import { Slot } from './slot.js';
+import { isAvailable } from './stages/available.js';
 import { whole } from './stages/part.js';
 import type {
   CallContext,
   Candidate,
   Env,
-  Load,
   Part,
   Picker,
   Policy,
@@ -15,20 +17,17 @@ import type {
   StageContext,
 } from './types.js';
 
-/** A part with its picker. */
-interface Slot extends Part {
-  readonly picker: Picker;
-  /** Ids of the candidates whose breaker is not closed, or should not be. */
-  readonly doubtful: readonly string[];
-}
-
 /** What is decided for all calls until the set changes or `expiresAtMs`. */
 interface Decision {
   readonly version: number;
-  readonly capacities: number;
+  readonly structure: number;
   readonly expiresAtMs: number;
+  /** A big set is not looked through again before, for the sake of a breaker or of a ramp. */
+  readonly restsUntilMs: number;
   /** The preferred first. */
   readonly slots: readonly Slot[];
+  /** Ids of the candidates whose breaker is not closed, or should not be. */
+  readonly doubtful: ReadonlySet<string>;
   readonly stages: readonly { readonly name: string; readonly left: number }[];
   /** Why the rules were set aside and all instances used; `undefined` in good times. */
   readonly panic: string | undefined;
@@ -38,7 +37,7 @@ interface Decision {
 export interface Explanation {
   readonly policy: string;
   readonly load: string | undefined;
-  /** Instances left after each stage, in order; `listed` is the whole set. */
+  /** Instances left after each stage, in order, reserves not counted; `listed` is the whole set. */
   readonly stages: readonly { readonly name: string; readonly left: number }[];
   /** How the calls are divided, the preferred part first. A part of ratio 0 is a reserve. */
   readonly parts: readonly {
@@ -69,6 +68,8 @@ export interface SelectionOptions {
   readonly policy: Policy;
   /** What the instances are selected by, in words; `undefined` for all of them. */
   readonly selector?: string | undefined;
+  /** True while what the selector goes by is yet to be found out. */
+  readonly isPending?: (() => boolean) | undefined;
   /** Told when panic begins, with the reason, and with `undefined` when it ends. */
   readonly onPanic?: ((reason: string | undefined) => void) | undefined;
 }
@@ -81,6 +82,10 @@ export class Selection {
   #picked = false;
   #lastPicked: Candidate | undefined;
   #lastExcluded: readonly string[] = NONE;
+  #toldPanic: string | undefined;
+  /** The picker last built for a part of each name, and the last one of all. */
+  readonly #pickers = new Map<string, Picker>();
+  #newest: Picker | undefined;
 
   constructor(
     private readonly set: InstanceSet,
@@ -104,57 +109,88 @@ export class Selection {
 
   /** Picks and begins an attempt; `undefined` when every candidate is excluded or there is none. */
   pick(context: CallContext): Lease | undefined {
-    const decision = this.#decide(context.nowMs);
-    if (decision.panic !== undefined || decision.slots.length === 0) {
-      this.set.wantFresh(context.nowMs);
-    }
-    const candidate = this.#choose(decision.slots, context);
+    const { nowMs, excluded } = context;
+    const decision = this.#decide(nowMs);
+    if (decision.panic !== undefined || decision.slots.length === 0) this.set.wantFresh(nowMs);
+    const candidate = this.#isOld(decision, nowMs)
+      ? this.#chooseAvailable(decision, context)
+      : this.#choose(decision, context);
     this.#picked = true;
     this.#lastPicked = candidate;
-    this.#lastExcluded = context.excluded.size === 0 ? NONE : [...context.excluded];
-    if (candidate === undefined) return undefined;
-    if (decision.panic !== undefined) this.#panicPicks++;
-    const { state } = candidate;
-    if (state instanceof InstanceState) return state.begin(context.nowMs);
+    this.#lastExcluded = excluded.size === 0 ? NONE : [...excluded];
+    if (candidate !== undefined && decision.panic !== undefined) this.#panicPicks++;
+    const lease = candidate && this.#begin(candidate, nowMs);
+    this.#tellPanic(); // last: whoever listens may pick too
+    return lease;
+  }
+
+  #begin({ state }: Candidate, nowMs: number): Lease {
+    if (state instanceof InstanceState) return state.begin(nowMs);
     throw new FairleadError(
       'ERR_FAIRLEAD_INVALID_OPTION',
       `Policy "${this.options.policy.name}" picked what is no candidate of its list.`,
     );
   }
 
-  #choose(slots: readonly Slot[], context: CallContext): Candidate | undefined {
+  /** What was decided of a big set may be a little old: what has become unavailable since is passed over. */
+  #chooseAvailable(decision: Decision, context: CallContext): Candidate | undefined {
+    const candidate = this.#choose(decision, context);
+    if (decision.panic !== undefined) return candidate;
+    const gone = new Set<string>();
+    const { nowMs, hashKey, inFlight, retry } = context;
+    const excluded = new EitherSet(context.excluded, gone);
+    let other = candidate;
+    for (let i = 0; i < MOST_PASSED_OVER && other !== undefined; i++) {
+      if (isAvailable(other.state, nowMs)) return other;
+      gone.add(other.instance.id);
+      other = this.#choose(decision, { nowMs, hashKey, inFlight, retry, excluded });
+    }
+    return other ?? candidate;
+  }
+
+  #choose({ slots, doubtful }: Decision, context: CallContext): Candidate | undefined {
     const first = slots.length < 2 ? slots[0] : this.#draw(slots, context);
     if (first === undefined) return undefined;
-    if (context.excluded.size === 0)
-      return first.picker.pick(context) ?? next(slots, first, context);
     // First attempts give every candidate its trial: all of them in panic, one at a time where a breaker is half open.
-    // A retry has no such duty, and no attempt to spare: it goes to an instance whose breaker is closed, while there is
-    // one.
-    const doubtful = slots.flatMap((slot) => slot.doubtful);
-    if (doubtful.length > 0) {
-      const { nowMs, hashKey, inFlight } = context;
-      const excluded = new Set([...context.excluded, ...doubtful]);
-      const cautious = { nowMs, hashKey, inFlight, excluded };
+    // A retry has no such duty, and no attempt to spare: it goes to an instance in good health, while there is one.
+    if (context.retry && doubtful.size > 0) {
+      const { nowMs, hashKey, inFlight, retry } = context;
+      const excluded = new EitherSet(context.excluded, doubtful);
+      const cautious = { nowMs, hashKey, inFlight, retry, excluded };
       const candidate = first.picker.pick(cautious) ?? next(slots, first, cautious);
       if (candidate !== undefined) return candidate;
     }
     return first.picker.pick(context) ?? next(slots, first, context);
   }
 
-  /** Draws a part by ratio: at random, or the same one each time for the same key where the policy goes by keys. */
+  /**
+   * Draws a part by ratio. Where the policy goes by keys, a key stays with the part that has its session, or else has
+   * the same part each time; but a trial takes whatever comes, for few keys might never come to it.
+   */
   #draw(slots: readonly Slot[], { hashKey }: CallContext): Slot | undefined {
-    const keyed = this.options.policy.keyed === true && hashKey !== undefined;
-    let left = keyed ? unitHash(hashKey) : this.env.rng.next();
+    let left = this.env.rng.next();
     for (const slot of slots) {
-      left -= slot.ratio;
+      if (slot.part.trial !== true) continue;
+      left -= slot.part.ratio;
       if (left < 0) return slot;
     }
-    return slots.find(({ ratio }) => ratio > 0) ?? slots[0]; // what rounding left over
+    if (this.options.policy.keyed === true && hashKey !== undefined) {
+      const keeping = slots.find(
+        ({ part, picker }) => part.ratio > 0 && picker.keeps?.(hashKey) === true,
+      );
+      return keeping ?? drawByKey(slots, hashKey);
+    }
+    for (const slot of slots) {
+      if (slot.part.trial === true) continue;
+      left -= slot.part.ratio;
+      if (left < 0) return slot;
+    }
+    return slots.find(({ part }) => part.ratio > 0) ?? slots[0]; // what rounding left over
   }
 
   /** True while a call that has tried `excluded`, and `id`, could still go to another instance. */
   hasUntried(excluded: ReadonlySet<string>, nowMs: number, id?: string): boolean {
-    return this.#decide(nowMs).slots.some(({ candidates }) =>
+    return this.#decide(nowMs).slots.some(({ part: { candidates } }) =>
       candidates.some(({ instance }) => instance.id !== id && !excluded.has(instance.id)),
     );
   }
@@ -162,31 +198,38 @@ export class Selection {
   /** Why there is nothing to pick: an error's code, and its text. */
   nothing(): readonly [ErrorCode, string] {
     const { selector } = this.options;
-    if (selector !== undefined && this.set.status === 'listed' && this.set.size > 0) {
+    if (selector !== undefined && this.set.size > 0) {
       return ['ERR_FAIRLEAD_NO_MATCH', `no instance that takes calls has ${selector}`];
     }
     return NOTHING_TO_PICK[this.set.status];
   }
 
+  /** True while nothing matches a selector of which that is not yet the last word. */
+  isPending(nowMs: number): boolean {
+    const { isPending } = this.options;
+    return isPending !== undefined && this.#decide(nowMs).slots.length === 0 && isPending();
+  }
+
   explain(nowMs: number): Explanation {
     const { stages, slots, panic } = this.#decide(nowMs);
+    this.#tellPanic();
     const { name, load } = this.options.policy;
     return {
       policy: name,
       load: load?.name,
       stages: [{ name: 'listed', left: this.set.size }, ...stages],
-      parts: slots.map((slot) => ({
-        name: slot.name,
-        ratio: slot.ratio,
-        candidates: slot.candidates.length,
+      parts: slots.map(({ part }) => ({
+        name: part.name,
+        ratio: part.ratio,
+        candidates: part.candidates.length,
       })),
       panic,
       picked: this.#lastPicked?.instance.id,
       excluded: this.#lastExcluded,
-      candidates: slots.flatMap((slot) =>
-        slot.candidates.map(({ instance, state }) => ({
+      candidates: slots.flatMap(({ part }) =>
+        part.candidates.map(({ instance, state }) => ({
           id: instance.id,
-          part: slot.name,
+          part: part.name,
           weight: instance.weight,
           capacity: state.capacity,
           pending: state.pending,
@@ -199,7 +242,7 @@ export class Selection {
 
   #reason(slots: readonly Slot[]): string {
     if (!this.#picked) return 'nothing was picked yet';
-    const candidates = slots.reduce((sum, slot) => sum + slot.candidates.length, 0);
+    const candidates = slots.reduce((sum, { part }) => sum + part.candidates.length, 0);
     if (this.#lastPicked === undefined) {
       return candidates === 0 ? 'no candidate was left' : 'every candidate had been tried';
     }
@@ -209,19 +252,28 @@ export class Selection {
     return `${this.options.policy.name} chose among ${String(candidates)} candidate(s)${parts}${retried}`;
   }
 
+  #tellPanic(): void {
+    const { panic } = this;
+    if ((panic === undefined) === (this.#toldPanic === undefined)) return;
+    this.#toldPanic = panic;
+    this.options.onPanic?.(panic);
+  }
+
   #decide(nowMs: number): Decision {
     const current = this.#decision;
-    if (current?.version === this.set.version && nowMs < current.expiresAtMs) return current;
-    const decision = this.#build(nowMs, current);
-    this.#decision = decision;
-    if ((decision.panic === undefined) !== (current?.panic === undefined)) {
-      this.options.onPanic?.(decision.panic);
+    if (current !== undefined) {
+      if (!this.#isOld(current, nowMs)) return current;
+      if (current.structure === this.set.structure && nowMs < current.restsUntilMs) return current;
     }
-    return decision;
+    return (this.#decision = this.#build(nowMs, current));
+  }
+
+  #isOld({ version, expiresAtMs }: Decision, nowMs: number): boolean {
+    return version !== this.set.version || nowMs >= expiresAtMs;
   }
 
   #build(nowMs: number, previous: Decision | undefined): Decision {
-    const { version, slowStart } = this.set;
+    const { version, structure, slowStart, size } = this.set;
     slowStart.refresh(nowMs);
     let expiresAtMs = slowStart.nextMs;
     let panic: string | undefined;
@@ -239,39 +291,41 @@ export class Selection {
       parts = parts
         .flatMap((part) => stage.apply(part, context))
         .filter(({ candidates }) => candidates.length > 0);
-      return {
-        name: stage.name,
-        left: parts.reduce((sum, part) => sum + part.candidates.length, 0),
-      };
+      const left = parts.reduce(
+        (sum, part) => sum + (part.ratio > 0 ? part.candidates.length : 0),
+        0,
+      );
+      return { name: stage.name, left };
     });
-    const capacities = slowStart.version;
-    // What changed nothing for a part keeps its picker.
-    const kept = new Map(previous?.slots.map((slot) => [slot.name, slot]));
-    const slots = parts.map((part): Slot => {
-      const before = kept.get(part.name);
-      const same =
-        previous?.capacities === capacities &&
-        before !== undefined &&
-        isSameList(before.candidates, part.candidates);
-      return {
-        ...part,
-        picker: same ? before.picker : this.#buildPicker(part.candidates, nowMs, before?.picker),
-        doubtful: doubtfulOf(part.candidates, context),
-      };
-    });
-    return { version, capacities, expiresAtMs, slots, stages, panic };
+    const doubtful = doubtfulOf(parts, context);
+    const slots = parts.map((part) => this.#slotFor(part, previous).prepare());
+    const restsUntilMs = size > BIG ? nowMs + size / BIG_PER_MS : nowMs;
+    return { version, structure, expiresAtMs, restsUntilMs, slots, doubtful, stages, panic };
   }
 
-  #buildPicker(
-    candidates: readonly Candidate[],
-    nowMs: number,
-    previous: Picker | undefined,
-  ): Picker {
-    this.#rebuilds++;
-    seedUnmeasured(candidates, this.options.policy.load, nowMs);
-    return this.options.policy.build(candidates, this.env, previous);
+  /** The slot of the same name before, where it fits; else a new one, that is to know what the others know. */
+  #slotFor(part: Part, previous: Decision | undefined): Slot {
+    const before = previous?.slots.find((slot) => slot.part.name === part.name);
+    if (before?.fits(part) === true) return before.forPart(part);
+    return new Slot(
+      part,
+      this.options.policy,
+      this.env,
+      () => this.#pickers.get(part.name) ?? this.#newest,
+      (picker) => {
+        this.#rebuilds++;
+        this.#pickers.set(part.name, picker);
+        this.#newest = picker;
+      },
+    );
   }
 }
+
+/** Sets of more instances rest between two builds, for their size over {@link BIG_PER_MS} in ms: some 3 % of the time. */
+const BIG = 1_000;
+const BIG_PER_MS = 100;
+/** Candidates passed over, at most, that have become unavailable since the last build. */
+const MOST_PASSED_OVER = 8;
 
 const NONE: readonly string[] = [];
 
@@ -285,31 +339,32 @@ function next(slots: readonly Slot[], first: Slot, context: CallContext): Candid
   return undefined;
 }
 
-function doubtfulOf(candidates: readonly Candidate[], context: StageContext): readonly string[] {
-  return candidates
-    .filter(({ state }) => {
-      const { breaker, heldUntilMs } = state;
-      if (heldUntilMs > context.nowMs) context.expireAt(heldUntilMs);
-      return breaker.kind !== 'closed' || heldUntilMs > context.nowMs;
-    })
-    .map(({ instance }) => instance.id);
-}
-
-/** Gives candidates never measured an estimate to start with, from what is known of the others. */
-export function seedUnmeasured(
-  candidates: readonly Candidate[],
-  load: Load | undefined,
-  nowMs: number,
-): void {
-  const unmeasured = candidates.filter(({ state }) => state.measured === 0);
-  if (load?.seed === undefined || unmeasured.length === 0) return;
-  const states = candidates.map(({ state }) => state);
-  const seedMs = load.seed(states, nowMs);
-  for (const { state } of unmeasured) {
-    if (state instanceof InstanceState) state.seed(seedMs, nowMs);
+/**
+ * The part that a key belongs to, by weighted rendezvous: when ratios change, only keys of the parts that lose move, and
+ * only to those that gain.
+ */
+function drawByKey(slots: readonly Slot[], hashKey: string): Slot | undefined {
+  let best = slots[0];
+  let least = Infinity;
+  for (const slot of slots) {
+    const { name, ratio, trial } = slot.part;
+    if (ratio === 0 || trial === true) continue;
+    const cost = -Math.log(unitHash(hashKey, name)) / ratio;
+    if (cost >= least) continue;
+    best = slot;
+    least = cost;
   }
+  return best;
 }
 
-function isSameList(a: readonly Candidate[], b: readonly Candidate[]): boolean {
-  return a.length === b.length && a.every((candidate, i) => candidate === b[i]);
+function doubtfulOf(parts: readonly Part[], context: StageContext): ReadonlySet<string> {
+  const ids = new Set<string>();
+  for (const { candidates } of parts) {
+    for (const { instance, state } of candidates) {
+      const isHeld = state.heldUntilMs > context.nowMs;
+      if (isHeld) context.expireAt(state.heldUntilMs);
+      if (isHeld || state.breaker.kind !== 'closed') ids.add(instance.id);
+    }
+  }
+  return ids;
 }

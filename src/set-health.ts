@@ -44,7 +44,7 @@ export class SetHealth {
       new EjectionCap(
         outlierDetection.maxEjectedRatio,
         () => set.members(),
-        () => set.version,
+        () => set.structure,
         stages.priority !== undefined,
       );
     set.onMembers = (states) => this.#checker?.watch(states);
@@ -59,12 +59,13 @@ export class SetHealth {
     return new OpossumBreaker(settings, this.env, {
       mayOpen: () => this.#mayOpen(state),
       onHeld: () => {
-        this.#set?.invalidate(); // retries avoid it
+        this.#set?.noteBreaker(); // retries avoid it
         this.events.emit('breaker.held', { service, instanceId: state.instance.id });
       },
-      onChange: (to, outMs) => {
+      onChange: (to, outMs, from) => {
         if (to.kind === 'closed') this.#set?.slowStart.begin(state, this.env.clock.now(), outMs);
-        this.#set?.invalidate();
+        this.#cap?.noteBreaker(state, from.kind !== 'closed', to.kind !== 'closed');
+        this.#set?.noteBreaker();
         this.#tellBreaker(state.instance.id, to);
       },
     });
@@ -84,9 +85,12 @@ export class SetHealth {
     } else if (to.probeUntilMs !== undefined) this.events.emit('breaker.half-opened', at);
   }
 
-  #onChecked(state: InstanceState, { outMs, error }: HealthChange): void {
+  #onChecked(state: InstanceState, { before, outMs, error }: HealthChange): void {
     if (outMs > 0) this.#set?.slowStart.begin(state, this.env.clock.now(), outMs);
-    this.#set?.invalidate();
+    const isOut = state.health === 'unhealthy';
+    if (isOut !== (before.health === 'unhealthy') || state.role !== before.role) {
+      this.#set?.invalidate();
+    } else this.#set?.tellWaiters(); // known to be healthy: nobody picks another way for that
     const { service } = this.options;
     const { instance, health, role } = state;
     this.events.emit('health.changed', { service, instanceId: instance.id, health, role, error });

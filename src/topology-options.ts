@@ -18,7 +18,7 @@ export interface PriorityOptions {
    * those before it. Default `'spill'`.
    */
   readonly mode?: 'spill' | 'strict' | undefined;
-  /** Instances that must be available before the next priority stays idle, an integer >= 1. Default 1. For `'strict'`. */
+  /** Instances that must be available before the next priority stays idle, an integer >= 1. Default 1. Only with `'strict'`. */
   readonly minMembers?: number | undefined;
   /**
    * How much more than its share an instance can carry, >= 1: with 1.4 a priority carries all while 1 / 1.4 = 71 % of
@@ -111,6 +111,13 @@ function resolvePriority(given: StagesOptions['priority'] = true): ResolvedPrior
   if (!['spill', 'strict'].includes(mode)) {
     throw new InvalidOptionError(`${at}.mode`, "'spill' or 'strict'", mode);
   }
+  if (mode !== 'strict' && options.minMembers !== undefined) {
+    throw new InvalidOptionError(
+      `${at}.minMembers`,
+      "absent without mode 'strict'",
+      options.minMembers,
+    );
+  }
   return {
     mode,
     minMembers: checkNumber(`${at}.minMembers`, options.minMembers ?? 1, { min: 1, integer: true }),
@@ -193,5 +200,5 @@ function switched<T extends object>(
 ): T | Record<string, never> | undefined {
   if (typeof given === 'boolean') return given ? {} : undefined;
   if (isObject(given)) return given;
-  throw new InvalidOptionError(option, 'true, false or an object', given);
+  throw new InvalidOptionError(option, 'true, false or an object of options', given);
 }

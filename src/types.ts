@@ -190,12 +190,16 @@ export interface CallContext {
   readonly hashKey: string | undefined;
   /** Attempts in flight at all instances of the service together. */
   readonly inFlight: number;
+  /** True when an attempt of the same call has failed. */
+  readonly retry: boolean;
 }
 
 /** A chooser over a fixed candidate list. Keeps positions, never candidates of another list. */
 export interface Picker {
   /** A candidate that is not excluded, or `undefined` when none is left. */
   pick(context: CallContext): Candidate | undefined;
+  /** True when it has a session of this key. Where calls are divided, the key then stays with this picker. */
+  keeps?(hashKey: string): boolean;
 }
 
 /** A configured algorithm. */
@@ -238,6 +242,8 @@ export interface Part {
   readonly name: string;
   /** Its share of all calls, 0 to 1. */
   readonly ratio: number;
+  /** True for instances that are to be tried, before they take part: whatever the key of a call, it may be one. */
+  readonly trial?: boolean | undefined;
   /** The instances that take calls, whatever their health. */
   readonly eligible: readonly Candidate[];
   /** Those of them that may be picked now. */

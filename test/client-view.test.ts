@@ -96,11 +96,40 @@ describe('where', () => {
     await client.close();
   });
 
+  it('has all stages, in their order, with its own after draining', async () => {
+    const stages = { zone: { local: 'x' }, subset: { size: 2 } };
+    const { client } = await made({ stages });
+    expect(
+      client
+        .where({ tags: ['v2'] })
+        .explain()
+        .stages.map(({ name }) => name),
+    ).toEqual(['listed', 'draining', 'where', 'available', 'priority', 'zone', 'subset']);
+    await client.close();
+  });
+
+  it('uses the part of a large set that the client uses', async () => {
+    const names = Array.from({ length: 20 }, (_, i) => `i${String(i)}`);
+    const { client } = await made({ stages: { subset: { size: 3 } } }, specs(...names));
+    const ids = reached(client);
+    expect(ids).toHaveLength(3);
+    expect(reached(client.where({}))).toEqual(ids);
+    await client.close();
+  });
+
   it('sees an open breaker whichever view opened it', async () => {
     const { client } = await made({ breaker: { consecutiveFailures: 1 } });
     const lease = client.where({ tags: ['v2'] }).pick();
     lease.end('failure');
     expect(reached(client)).not.toContain(lease.instance.id);
+    await client.close();
+  });
+
+  it('keeps to its own when one of them is out', async () => {
+    const { client } = await made({ breaker: { consecutiveFailures: 1 } });
+    const view = client.where({ tags: ['v2'] });
+    view.pick({ excluded: ['b'] }).end('failure');
+    expect(reached(view)).toEqual(['b']);
     await client.close();
   });
 
@@ -149,7 +178,7 @@ describe('a selector that matches nothing', () => {
     const { client } = await made();
     const view = client.where({ role: 'primary', tags: ['v9'], metadata: { k: 'v' } });
     const message =
-      'Service "orders": no instance that takes calls has role "primary", tag "v9", metadata "k" = "v".';
+      'Service "orders": no instance that takes calls has role "primary", tag "v9", metadata "k" = "v" (roles come from health checks, and there are none).';
     expect(thrownBy(() => view.pick())).toMatchObject({ code: 'ERR_FAIRLEAD_NO_MATCH', message });
     await expect(view.call(() => 'x')).rejects.toMatchObject({
       code: 'ERR_FAIRLEAD_NO_MATCH',
@@ -167,6 +196,41 @@ describe('a selector that matches nothing', () => {
     await client.close();
   });
 
+  it('falls back to any of the view that it narrows, not of the client', async () => {
+    const { client } = await made();
+    const any = client.where({ tags: ['v9'], fallback: 'any' });
+    expect(reached(any.where({ tags: ['v2'] }))).toEqual(['b', 'c']);
+    expect(thrownBy(() => any.where({ tags: ['v8'] }).pick())).toMatchObject({
+      code: 'ERR_FAIRLEAD_NO_MATCH',
+    });
+    expect(
+      reached(client.where({ tags: ['v2'] }).where({ tags: ['v9'], fallback: 'any' })),
+    ).toEqual(['b', 'c']);
+    await client.close();
+  });
+
+  it('means what it meant when the view was made, whatever becomes of the object', async () => {
+    const { client } = await made();
+    const tags = ['v1'];
+    const metadata = { version: '1' };
+    const view = client.where({ tags, metadata });
+    tags[0] = 'v2';
+    metadata.version = '2';
+    expect(reached(view)).toEqual(['a']);
+    expect(reached(client.where({ tags: ['v1'], metadata: { version: '1' } }))).toEqual(['a']);
+    expect(reached(client.where({ tags, metadata }))).toEqual(['b', 'c']);
+    await client.close();
+  });
+
+  it('is the view itself when the selector leaves nobody out', async () => {
+    const { client } = await made();
+    const view = client.where({ tags: ['v2'] });
+    expect(view.where({})).toBe(view);
+    expect(view.where({ tags: [], metadata: {}, fallback: 'any' })).toBe(view);
+    expect(reached(client.where({}))).toEqual(['a', 'b', 'c']);
+    await client.close();
+  });
+
   it('is another error while there is no list, or an empty one', async () => {
     const { client } = await made({}, []);
     const code = 'ERR_FAIRLEAD_NO_INSTANCES';
@@ -181,6 +245,9 @@ describe('ready of a view', () => {
     const ready = watched(client.where({ tags: ['v2'] }).ready());
     await clock.advance(100);
     expect(ready.status).toBe('pending');
+    source.set([...specs('a'), { host: 'd', port: 80, tags: ['v2'], weight: 0 }]);
+    await settle();
+    expect(ready.status).toBe('pending'); // it takes no calls
     source.set(LIST);
     await settle();
     expect(ready.status).toBe('resolved');
@@ -203,6 +270,13 @@ describe('ready of a view', () => {
     expect(ready.status).toBe('resolved');
     await client.close();
   });
+});
+
+it('refuses to call what is no function', async () => {
+  const { client } = await made();
+  const refused = client.where({ tags: ['v2'] }).call(5 as never);
+  expectInvalidOption(await refused.catch((error: unknown) => error), 'fn', 5);
+  await client.close();
 });
 
 describe('a closed client', () => {

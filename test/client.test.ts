@@ -6,7 +6,7 @@ import { p2c } from '../src/policies/p2c.js';
 import { settle } from '../src/testing/manual-clock.js';
 import { memoryAdapter } from '../src/testing/memory-adapter.js';
 import type { CallContext, Load, Policy } from '../src/types.js';
-import { expectCode, expectInvalidOption, reset } from './support/errors.js';
+import { expectCode, expectInvalidOption, refused, reset } from './support/errors.js';
 import { clientOver, rig, row, scripted, specs, yielding } from './support/fixtures.js';
 import { deferred, never, thrownBy, watched } from './support/promises.js';
 
@@ -645,8 +645,8 @@ describe('a policy is told', () => {
     const policy: Policy = {
       name: 'noting',
       build: (candidates) => ({
-        pick({ nowMs, excluded, hashKey, inFlight }) {
-          told.push({ nowMs, excluded, hashKey, inFlight });
+        pick({ nowMs, excluded, hashKey, inFlight, retry }) {
+          told.push({ nowMs, excluded, hashKey, inFlight, retry });
           return candidates.find(({ instance }) => !excluded.has(instance.id));
         },
       }),
@@ -666,10 +666,10 @@ describe('a policy is told', () => {
     await settle();
     const none = new Set();
     expect(told).toEqual([
-      { nowMs: 0, excluded: none, hashKey: 'k', inFlight: 0 },
-      { nowMs: 0, excluded: none, hashKey: 'c', inFlight: 1 },
-      { nowMs: 0, excluded: new Set(['a']), hashKey: undefined, inFlight: 2 },
-      { nowMs: 50, excluded: none, hashKey: undefined, inFlight: 2 },
+      { nowMs: 0, excluded: none, hashKey: 'k', inFlight: 0, retry: false },
+      { nowMs: 0, excluded: none, hashKey: 'c', inFlight: 1, retry: false },
+      { nowMs: 0, excluded: new Set(['a']), hashKey: undefined, inFlight: 2, retry: false },
+      { nowMs: 50, excluded: none, hashKey: undefined, inFlight: 2, retry: false },
     ]);
     await client.close();
   });
@@ -691,8 +691,14 @@ describe('a policy is told', () => {
     await clock.advance(200);
     expect(call.status).toBe('resolved');
     expect(told.slice(1)).toEqual([
-      { nowMs: 0, excluded: new Set(), hashKey: 'k', inFlight: 1 },
-      { nowMs: expect.any(Number) as number, excluded: new Set(['a']), hashKey: 'k', inFlight: 1 },
+      { nowMs: 0, excluded: new Set(), hashKey: 'k', inFlight: 1, retry: false },
+      {
+        nowMs: expect.any(Number) as number,
+        excluded: new Set(['a']),
+        hashKey: 'k',
+        inFlight: 1,
+        retry: true,
+      },
     ]);
     expect(told[2]?.nowMs).toBeGreaterThanOrEqual(30);
     await client.close();
@@ -719,19 +725,40 @@ describe('a policy is told', () => {
       breaker: { consecutiveFailures: 1 },
     });
     client.pick({ excluded: ['b', 'c'] }).end('failure');
-    const open = client.pick({ excluded: ['a', 'b'] });
     await clock.advance(1_000);
-    expect(client.pick({ excluded: ['b'], hashKey: 'k' }).instance.id).toBe('c');
-    expect(told.at(-1)).toEqual({
-      nowMs: 1_000,
-      excluded: new Set(['b', 'a']),
-      hashKey: 'k',
-      inFlight: 1,
-    });
     client.pick({ excluded: ['b', 'c'] }).end('ignored'); // the trial says nothing: still half open
     expect(row(client, 'a').breaker).toBe('half-open');
-    expect(client.pick({ excluded: ['b'] }).instance.id).toBe('c');
-    open.end('ignored');
+    const b = client.pick({ excluded: ['a', 'c'] }); // `a` is what the policy takes first, so it fails `b`
+    b.end('ignored');
+    const tried: string[] = [];
+    const call = client.call(
+      ({ instance }) => {
+        tried.push(instance.id);
+        if (tried.length === 1) throw refused();
+        return instance.id;
+      },
+      { hashKey: 'k' },
+    );
+    expect(await call).toBe('b');
+    expect(tried).toEqual(['a', 'b']);
+    const { excluded, ...rest } = told.at(-1) ?? { excluded: new Set<string>() };
+    expect([...excluded]).toEqual(['a']);
+    expect(rest).toEqual({ nowMs: 1_000, hashKey: 'k', inFlight: 0, retry: true });
+    await client.close();
+  });
+
+  it('of instances excluded by hand nothing more: those on trial get their trial', async () => {
+    const { policy } = noting();
+    const { client, clock } = await rig(['a', 'b', 'c'], {
+      policy,
+      breaker: { consecutiveFailures: 1 },
+    });
+    client.pick({ excluded: ['b', 'c'] }).end('failure');
+    await clock.advance(1_000);
+    const lease = client.pick({ excluded: ['b'] });
+    expect(lease.instance.id).toBe('a');
+    lease.end('success');
+    expect(row(client, 'a').breaker).toBe('closed');
     await client.close();
   });
 });

@@ -1,8 +1,13 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import type { Lease } from '../src/instance-state.js';
-import { settle } from '../src/testing/manual-clock.js';
-import type { FairleadEvents } from '../src/events.js';
 import type { Client } from '../src/client.js';
+import { Events, type FairleadEvents } from '../src/events.js';
+import { InstanceSet } from '../src/instance-set.js';
+import type { Lease } from '../src/instance-state.js';
+import { adaptiveLoad } from '../src/policies/adaptive-load.js';
+import { ManualClock, settle } from '../src/testing/manual-clock.js';
+import { memoryAdapter } from '../src/testing/memory-adapter.js';
+import { seededRng } from '../src/testing/seeded-rng.js';
 import { expectCode, expectInvalidInstance } from './support/errors.js';
 import {
   clientOver,
@@ -148,6 +153,8 @@ describe('learned state', () => {
     const before = row(client, 'a');
     source.set(specs('b', 'c'));
     await clock.advance(599_999);
+    source.set(specs('b', 'c')); // forgets what is older
+    await settle();
     source.set(specs('a', 'b', 'c'));
     await settle();
     // All of it, but that its success ratio has had the time to recover, and that it joins warm ones.
@@ -156,12 +163,12 @@ describe('learned state', () => {
     await client.close();
   });
 
-  it('is forgotten later than that', async () => {
+  it('is forgotten from then on', async () => {
     const made = await rig(['a', 'b', 'c']);
     const { client, source, clock } = made;
     (await teach(made)).end('ignored');
     source.set(specs('b', 'c'));
-    await clock.advance(600_001);
+    await clock.advance(600_000);
     source.set(specs('b', 'c'));
     await settle();
     source.set(specs('a', 'b', 'c'));
@@ -209,6 +216,99 @@ describe('an instance that leaves', () => {
     for (let i = 0; i < 20; i++) expect(client.pick().instance.id).toBe('b');
     expect(row(client, 'a').membership).toBe('draining');
     await client.close();
+  });
+});
+
+it('no instance has a breaker any more once the client is closed, one that has left neither', async () => {
+  const { client, source } = await rig(['a', 'b', 'c'], { breaker: { consecutiveFailures: 1 } });
+  const [onA] = [client.pick({ excluded: ['b', 'c'] }), client.pick({ excluded: ['b', 'c'] })];
+  const onB = client.pick({ excluded: ['a', 'c'] });
+  source.set(specs('b', 'c'));
+  await settle();
+  await client.close();
+  onA.end('failure');
+  onB.end('failure');
+  expect(row(client, 'a')).toMatchObject({ membership: 'leaving', breaker: 'closed' });
+  expect(row(client, 'b').breaker).toBe('closed');
+});
+
+describe('an instance has drained', () => {
+  /** Listens for it: the URLs, in order. */
+  function drainedOf(client: Client): string[] {
+    const urls: string[] = [];
+    client.on('instance.drained', ({ url }) => urls.push(url));
+    return urls;
+  }
+
+  it('when it has left, or weighs nothing, and its last attempt has ended', async () => {
+    const { client, source } = await rig(['a', 'b', 'c', 'd']);
+    const drained = drainedOf(client);
+    const first = client.pick({ excluded: ['b', 'c', 'd'] });
+    const second = client.pick({ excluded: ['b', 'c', 'd'] });
+    const onB = client.pick({ excluded: ['a', 'c', 'd'] });
+    client.pick({ excluded: ['a', 'b', 'd'] }).end('success'); // idle, and listed
+    source.set(specs('b*0', 'c', 'd'));
+    await settle();
+    first.end('success');
+    expect(drained).toEqual([]);
+    second.end('success');
+    expect(drained).toEqual(['http://a:80']);
+    onB.end('success');
+    expect(drained).toEqual(['http://a:80', 'http://b:80']);
+    await client.close();
+  });
+
+  it('at once where nothing is in flight, and the set is as listeners will see it', async () => {
+    const { client, source } = await rig(['a', 'b', 'c', 'd']);
+    const seen: string[][] = [];
+    client.on('instance.drained', ({ instanceId }) => seen.push([instanceId, ...idsOf(client)]));
+    source.set(specs('b*0', 'c', 'd'));
+    await settle();
+    expect(seen).toEqual([
+      ['a', 'b', 'c', 'd'],
+      ['b', 'b', 'c', 'd'],
+    ]);
+    source.set(specs('c', 'd')); // one that drained has nothing more to tell when it leaves
+    await settle();
+    expect(seen).toHaveLength(2);
+    await client.close();
+  });
+
+  it('when its id has moved to another address', async () => {
+    const { client, source } = await rig(['a', 'b']);
+    const drained = drainedOf(client);
+    const old = client.pick({ excluded: ['b'] });
+    source.set(['a', 'b'].map((id) => ({ id, host: 'elsewhere', port: 80 })));
+    await settle();
+    expect(drained).toEqual(['http://b:80']); // with nothing in flight
+    old.end('success');
+    expect(drained).toEqual(['http://b:80', 'http://a:80']);
+    await client.close();
+  });
+
+  it('not when it came back before its last attempt ended', async () => {
+    const { client, source } = await rig(['a', 'b']);
+    const drained = drainedOf(client);
+    const lease = client.pick({ excluded: ['b'] });
+    source.set(specs('b'));
+    await settle();
+    source.set(specs('a', 'b'));
+    await settle();
+    expect(idsOf(client).sort()).toEqual(['a', 'b']); // once each
+    lease.end('success');
+    expect(drained).toEqual([]);
+    await client.close();
+  });
+
+  it('is told to nobody once the client is closed', async () => {
+    const { client, source } = await rig(['a', 'b']);
+    const drained = drainedOf(client);
+    const lease = client.pick({ excluded: ['b'] });
+    source.set(specs('b'));
+    await settle();
+    await client.close();
+    lease.end('success');
+    expect(drained).toEqual([]);
   });
 });
 
@@ -453,6 +553,38 @@ describe('ready', () => {
     expect(clock.pendingTimers).toBe(0);
     await client.close();
   });
+});
+
+it('who has waited for the list is asked no more, and lets go of the signal', async () => {
+  const clock = new ManualClock();
+  const source = memoryAdapter([]);
+  const set = new InstanceSet(
+    { service: 'orders', discovery: source, shrinkGraceMs: 0, slowStartMs: 0 },
+    { clock, rng: seededRng(1) },
+    new Events(),
+    { traffic: { inFlight: 0 }, clock, learner: adaptiveLoad(), createBreaker: undefined },
+  );
+  const { signal } = new AbortController();
+  let asked = 0;
+  const until = (): boolean => {
+    asked++;
+    return set.hasTaking();
+  };
+  const ready = watched(
+    set.whenListed({ until, deadlineMs: 1_000, error: () => new Error('late'), signal }),
+  );
+  await settle();
+  expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+  source.set(specs('a'));
+  await settle();
+  expect(ready.status).toBe('resolved');
+  expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  const before = asked;
+  source.set(specs('a', 'b'));
+  await settle();
+  expect(asked).toBe(before);
+  set.close(new Error('over'));
+  expect(clock.pendingTimers).toBe(0);
 });
 
 describe('fresh data', () => {

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Breaker, InstanceState, Learner, Lease } from '../src/instance-state.js';
+import {
+  type Breaker,
+  InstanceState,
+  type Learner,
+  type Lease,
+  type OutlierWatch,
+} from '../src/instance-state.js';
+import { adaptiveLoad } from '../src/policies/adaptive-load.js';
 import { ManualClock } from '../src/testing/manual-clock.js';
 import type { LoadReport } from '../src/types.js';
 import { expectInvalidOption } from './support/errors.js';
@@ -150,6 +157,7 @@ describe('what the load learns', () => {
     first.end('success');
     first.answered();
     expect(a.waitingSinceMs).toBe(2);
+    expect(a.measured).toBe(1);
     second.end('success');
     expect(a.waitingSinceMs).toBe(Infinity);
   });
@@ -254,6 +262,30 @@ describe('the breaker', () => {
     ]);
   });
 
+  it('is told the pause that the instance asked for', () => {
+    const pauses: unknown[] = [];
+    const breaker = { ...spy(), record: (...told: unknown[]) => pauses.push(told[3]) };
+    const a = state('a', { createBreaker: () => breaker });
+    a.begin(0).end('overload', 2_500);
+    a.begin(0).end('success');
+    expect(pauses).toEqual([2_500, undefined]);
+  });
+
+  it('is not told a pause that is none: the lease is then still to be ended', () => {
+    const breaker = spy();
+    const lease = state('a', { createBreaker: () => breaker }).begin(0);
+    expectInvalidOption(
+      thrownBy(() => lease.end('failure', -1)),
+      'retryAfterMs',
+      -1,
+    );
+    lease.end('failure');
+    expect(breaker.told).toEqual([
+      ['admit', 0],
+      ['record', 1, 'failure', 0],
+    ]);
+  });
+
   it('is told nothing more once it is shut down', () => {
     const breaker = spy();
     const a = state('a', { createBreaker: () => breaker });
@@ -262,6 +294,65 @@ describe('the breaker', () => {
     lease.end('failure');
     expect(breaker.told).toEqual([['admit', 0], ['shutdown']]);
     expect(a.breaker.kind).toBe('closed');
+  });
+});
+
+describe('the outlier watch', () => {
+  /** A record whose watch has this answer to every outcome, and what was told, in order. */
+  function watchedBy(answer: boolean): { readonly a: InstanceState; readonly told: unknown[] } {
+    const told: unknown[] = [];
+    const createWatch = (): OutlierWatch => {
+      told.push('made');
+      return {
+        record: (success, nowMs) => {
+          told.push(['outcome', success, nowMs]);
+          return answer;
+        },
+      };
+    };
+    const createBreaker = (): Breaker => ({
+      state: { kind: 'closed' },
+      heldUntilMs: -Infinity,
+      admit: () => 0,
+      record: () => told.push('record'),
+      trip: (nowMs) => told.push(['trip', nowMs]),
+      shutdown: () => undefined,
+    });
+    const { instance } = state('a');
+    const a = new InstanceState(instance, {
+      clock: new ManualClock(7),
+      learner: adaptiveLoad(),
+      traffic: { inFlight: 0 },
+      createBreaker,
+      createWatch,
+    });
+    return { a, told };
+  }
+
+  it('is made once, and told of what blames or praises, after the breaker', () => {
+    const { a, told } = watchedBy(false);
+    for (const outcome of ['success', 'overload', 'ignored'] as const) a.begin(7).end(outcome);
+    const outcomes = ['record', ['outcome', true, 7], 'record', ['outcome', false, 7], 'record'];
+    expect(told).toEqual(['made', ...outcomes]);
+  });
+
+  it('trips the breaker when the instance stands out', () => {
+    const { a, told } = watchedBy(true);
+    a.begin(7).end('failure');
+    expect(told).toEqual(['made', 'record', ['outcome', false, 7], ['trip', 7]]);
+  });
+});
+
+describe('the capacity', () => {
+  it('is the weight times the ramp, whichever changes', () => {
+    const a = state('a', { weight: 2 });
+    expect(a.capacity).toBe(2);
+    a.ramp = 0.5;
+    expect(a.capacity).toBe(1);
+    a.instance = { ...a.instance, weight: 8 };
+    expect(a.capacity).toBe(4);
+    a.ramp = 1;
+    expect(a.capacity).toBe(8);
   });
 });
 

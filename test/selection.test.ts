@@ -12,7 +12,7 @@ import { ManualClock, settle } from '../src/testing/manual-clock.js';
 import { memoryAdapter, type MemoryAdapter } from '../src/testing/memory-adapter.js';
 import { seededRng } from '../src/testing/seeded-rng.js';
 import type { BreakerState, CallContext, Picker, Policy, Stage } from '../src/types.js';
-import { specs } from './support/fixtures.js';
+import { fixedRng, specs } from './support/fixtures.js';
 
 interface Rig {
   readonly selection: Selection;
@@ -27,9 +27,10 @@ async function made(
   names: readonly string[],
   options: Partial<SelectionOptions> = {},
   breakers: Readonly<Record<string, BreakerState>> = {},
+  rng = seededRng(1),
 ): Promise<Rig> {
   const clock = new ManualClock();
-  const env = { clock, rng: seededRng(1) };
+  const env = { clock, rng };
   const source = memoryAdapter(specs(...names));
   const set = new InstanceSet(
     { service: 'orders', discovery: source, shrinkGraceMs: 0, slowStartMs: 30_000 },
@@ -56,6 +57,7 @@ async function made(
         excluded: new Set(),
         hashKey: undefined,
         inFlight: 0,
+        retry: (context.excluded?.size ?? 0) > 0,
         ...context,
       });
       lease?.end('ignored');
@@ -137,6 +139,19 @@ describe('parts', () => {
     expect(picked).not.toContain(undefined);
   });
 
+  it('of ratio 0 get nothing of what a part without a candidate had, though they come first', async () => {
+    const { pick } = await made(['a1', 'b1'], {
+      stages: [divided({ a: 0, b: 0.25, x: 0.75 })],
+    });
+    expect(Object.keys(shares(Array.from({ length: 1_000 }, () => pick())))).toEqual(['b']);
+  });
+
+  it('of ratio 0 are not drawn by a random number of 0', async () => {
+    const stages = [divided({ a: 0, b: 1 })];
+    const { pick } = await made(['a1', 'b1'], { stages }, {}, fixedRng(0));
+    expect(pick()).toBe('b1');
+  });
+
   it('all of ratio 0 are used in order', async () => {
     const { pick } = await made(['a1', 'b1'], { stages: [divided({ b: 0, a: 0 })] });
     expect(pick()).toBe('b1');
@@ -201,6 +216,16 @@ describe('a retry', () => {
     expect(pick({ excluded: new Set(['a1']) })).toBe('b1');
     expect(pick({ excluded: new Set(['a1', 'b1']) })).toBe('a2');
   });
+
+  it('passes over a part that has but instances on trial', async () => {
+    const { pick } = await made(
+      ['a1', 'b1', 'c1'],
+      { stages: [divided({ a: 1, b: 0, c: 0 })] },
+      { b1: OPEN },
+    );
+    expect(pick({ excluded: new Set(['a1']) })).toBe('c1');
+    expect(pick({ excluded: new Set(['a1', 'c1']) })).toBe('b1');
+  });
 });
 
 /** A policy that notes its builds. */
@@ -238,7 +263,8 @@ describe('pickers', () => {
     await settle();
     pick();
     expect(policy.builds.slice(2)).toEqual([['a1']]);
-    expect(policy.previous).toEqual([undefined, undefined, 'a1,a2']);
+    // A new one is handed that of another part: sessions and the like are shared.
+    expect(policy.previous).toEqual([undefined, 'a1,a2', 'a1,a2']);
   });
 
   it('are kept when something changed that leaves the same candidates', async () => {
@@ -248,6 +274,16 @@ describe('pickers', () => {
     set.invalidate();
     pick();
     expect(selection.rebuilds).toBe(1);
+  });
+
+  it('are built anew where as many candidates are left, but others', async () => {
+    const policy = noted();
+    const { pick, source } = await made(['a1', 'a2'], { policy });
+    pick();
+    source.set(specs('a1', 'a3'));
+    await settle();
+    pick();
+    expect(policy.builds.slice(1)).toEqual([['a1', 'a3']]);
   });
 
   it('follow the ramp of an instance that joins warm ones, step by step', async () => {
@@ -274,6 +310,26 @@ describe('pickers', () => {
     pick();
     expect(selection.rebuilds).toBe(4);
   });
+});
+
+it('a call knows whether it could still go elsewhere', async () => {
+  const { selection } = await made(['a', 'b']);
+  expect(selection.hasUntried(new Set(['a']), 0)).toBe(true);
+  expect(selection.hasUntried(new Set(['a', 'b']), 0)).toBe(false);
+  expect(selection.hasUntried(new Set(['a']), 0, 'b')).toBe(false);
+});
+
+it('a seed is not asked for where all have been measured', async () => {
+  let asked = 0;
+  const load = { name: 'seeded', of: () => 0, seed: () => asked++ };
+  const { pick, set, source } = await made(['a', 'b', 'c'], { policy: { ...random(), load } });
+  pick();
+  expect(asked).toBe(1);
+  for (const { state } of set.members()) state.begin(0).end('success');
+  source.set(specs('a', 'b'));
+  await settle();
+  pick();
+  expect(asked).toBe(1);
 });
 
 describe('stages', () => {
@@ -331,5 +387,19 @@ describe('panic', () => {
     turn(undefined);
     expect(told).toEqual(['2 of 5', undefined]);
     expect(selection.panicPicks).toBe(4);
+  });
+
+  it('has the first of several reasons, and counts no pick that found nothing', async () => {
+    const panicking = (reason: string): Stage => ({
+      name: reason,
+      apply: (part, { panic }) => {
+        panic(reason);
+        return [part];
+      },
+    });
+    const { pick, selection } = await made(['a'], { stages: [panicking('one'), panicking('two')] });
+    expect(pick({ excluded: new Set(['a']) })).toBeUndefined();
+    expect(selection.panic).toBe('one');
+    expect(selection.panicPicks).toBe(0);
   });
 });

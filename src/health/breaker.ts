@@ -19,8 +19,8 @@ export interface BreakerSettings {
 
 /** What a breaker tells, and asks. */
 export interface BreakerHooks {
-  /** @param outMs how long it has been open or half-open, in ms. */
-  onChange(state: BreakerState, outMs: number): void;
+  /** @param outMs how long it has been open or half-open, in ms, when it is closed now. */
+  onChange(state: BreakerState, outMs: number, before: BreakerState): void;
   /** May it open, as far as its peers are concerned? Asked only while it is closed. */
   mayOpen(): boolean;
   /** It would have opened, and may not. Told once in a window's time. */
@@ -176,8 +176,9 @@ export class OpossumBreaker implements Breaker {
   /** @returns the epoch that begins with this state; a hook may have ended it already. */
   #become(state: BreakerState, outMs = 0): BreakerPermit {
     const epoch = ++this.#epoch;
+    const before = this.#state;
     this.#state = state;
-    this.hooks.onChange(state, outMs);
+    this.hooks.onChange(state, outMs, before);
     return epoch;
   }
 

@@ -1,4 +1,4 @@
-import type { Candidate } from '../types.js';
+import type { Candidate, InstanceRecord } from '../types.js';
 
 interface Tally {
   total: number;
@@ -19,7 +19,7 @@ export class EjectionCap {
   /**
    * @param maxEjectedRatio the share of a priority that may be out, 0 to 1.
    * @param byPriority whether one priority takes over from another; else all are counted as one.
-   * @param version grows whenever a member or its breaker has changed: until then nothing is counted again.
+   * @param version grows whenever members or their health have changed: until then nothing is counted again.
    */
   constructor(
     private readonly maxEjectedRatio: number,
@@ -44,6 +44,14 @@ export class EjectionCap {
     }
     const { total, out } = this.#tallies.get(priority) ?? NOBODY;
     return out + 1 < total && (out + 1) / total <= this.maxEjectedRatio;
+  }
+
+  /** The breaker of a member has changed: it was out before, or not, and is out now, or not. */
+  noteBreaker({ instance, health }: InstanceRecord, wasOut: boolean, isOut: boolean): void {
+    if (wasOut === isOut || instance.weight === 0 || health === 'unhealthy') return;
+    if (this.version() !== this.#version) return; // will be counted anew
+    const tally = this.#tallies.get(this.#groupOf(instance));
+    if (tally !== undefined) tally.out += isOut ? 1 : -1;
   }
 
   #groupOf({ priority }: { readonly priority: number }): number {

@@ -9,6 +9,8 @@ import { tcpProbe } from './tcp-probe.js';
 
 /** What a check changed. */
 export interface HealthChange {
+  /** What was known before. */
+  readonly before: Pick<InstanceState, 'health' | 'role'>;
   /** How long it was unhealthy, in ms, when it is healthy again; else 0. */
   readonly outMs: number;
   /** What the last check said, when it failed. */
@@ -181,7 +183,8 @@ export class HealthChecker {
     if (answer.good) state.role = answer.role;
     else if (state.health === 'unhealthy') state.role = undefined;
     if (state.health === health && state.role === role) return;
-    this.onChange(state, { outMs, error: answer.good ? undefined : answer.error });
+    const error = answer.good ? undefined : answer.error;
+    this.onChange(state, { before: { health, role }, outMs, error });
   }
 
   /** After all that are due before it, or at the same time. */

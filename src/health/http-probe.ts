@@ -69,11 +69,19 @@ function agentFor(tls: HttpCheck['tls'] = {}, service: string): https.Agent {
   return new https.Agent({
     keepAlive: false,
     maxCachedSessions: 0, // of a resumed session Node does not check the name again
-    secureContext: createSecureContext({ ca: ca && [ca].flat(), cert, key }),
+    secureContext: createSecureContext({
+      ca: ca && [ca].flat().map(asNodeHasIt),
+      cert: cert && asNodeHasIt(cert),
+      key: key && asNodeHasIt(key),
+    }),
     servername: isIP(servername) === 0 ? servername : '', // an address is no server name (RFC 6066, 3)
     checkServerIdentity: (_host, certificate) => checkServerIdentity(servername, certificate),
     rejectUnauthorized: true, // whatever NODE_TLS_REJECT_UNAUTHORIZED says
   });
+}
+
+function asNodeHasIt(pem: string | Uint8Array): string | Buffer {
+  return typeof pem === 'string' ? pem : Buffer.from(pem);
 }
 
 /** @throws why the answer is not good. */

@@ -22,6 +22,11 @@ export class Sessions {
     return session.instanceId;
   }
 
+  /** The same, without a use, and even if it is over. */
+  at(key: string): string | undefined {
+    return this.#sessions.get(key)?.instanceId;
+  }
+
   bind(key: string, instanceId: string, nowMs: number): void {
     this.#sessions.delete(key);
     this.#sessions.set(key, { instanceId, usedMs: nowMs });

@@ -68,6 +68,10 @@ class StickyPicker implements Picker {
     return this.choose(hash32(hashKey), excluded, inFlight);
   }
 
+  keeps(hashKey: string): boolean {
+    return this.#byId.has(this.sessions.at(hashKey) ?? '');
+  }
+
   /** Where the session is, placed now if need be. What this attempt excludes plays no part in that. */
   #homeOf(hashKey: string, { inFlight, nowMs }: CallContext): Candidate | undefined {
     const bound = this.#byId.get(this.sessions.use(hashKey, nowMs) ?? '');

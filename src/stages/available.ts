@@ -72,7 +72,10 @@ function shortGroups(
   if (mode === 'strict') return left.length >= minMembers ? [] : [whole].filter(isShort);
   const levels = levelsOf(eligible, left);
   const health = sum(levels.map((level) => healthOf(level, overprovisioningFactor)));
-  return health >= 1 - ROUNDING ? [] : levels.filter(isShort);
+  // A level with nothing left is left out: it could take no share anyhow.
+  return health >= 1 - ROUNDING
+    ? []
+    : levels.filter((level) => level.available.length > 0 && isShort(level));
 }
 
 function reasonOf({ priority, eligible, available: left }: Group, panicRatio: number): string {

@@ -1,7 +1,7 @@
 import { nextStepMs, rampAt } from '../ramp.js';
 import type { ResolvedPriority } from '../topology-options.js';
 import type { StageContext } from '../types.js';
-import { ROUNDING } from './levels.js';
+import { ROUNDING, sum } from './levels.js';
 
 /** What a level is to have. */
 export interface Aim {
@@ -15,7 +15,7 @@ export interface Aim {
 /**
  * The way back of calls to levels that got better. It goes by cumulative shares, those of a level and all before it: they
  * fall when calls fail over, which is followed at once, and rise when calls come back. A rise waits for `holdDownMs` and
- * is then made over `rampMs`, each rise by itself; a fall makes all that is still to come wait anew.
+ * is then made over `rampMs`, each rise by itself; a fall takes away what rose last, and that waits anew when it comes again.
  */
 export class Failback {
   readonly #settings: Timing;
@@ -100,16 +100,29 @@ class Climb {
   aim(goal: number, nowMs: number, { holdDownMs, rampMs }: Timing): void {
     this.#grow(nowMs, rampMs);
     this.#share = Math.min(this.#share, goal);
-    if (goal < this.#goal - ROUNDING) {
-      this.#goal = this.#share;
-      this.#base = this.#share;
-      this.#rises = [];
-    }
+    if (goal < this.#goal - ROUNDING) this.#fall(goal);
     if (goal > this.#goal + ROUNDING) {
       this.#rises = [...this.#rises, { by: goal - this.#goal, fromMs: nowMs + holdDownMs }];
       this.#goal = goal;
       this.#grow(nowMs, rampMs);
     }
+  }
+
+  /** What is lost is taken from the newest rises: what has been steady for longer goes on. */
+  #fall(goal: number): void {
+    let lost = this.#goal - goal;
+    const rises = [...this.#rises];
+    for (let newest = rises.pop(); newest !== undefined; newest = rises.pop()) {
+      if (newest.by > lost + ROUNDING) {
+        rises.push({ ...newest, by: newest.by - lost });
+        break;
+      }
+      lost -= newest.by;
+    }
+    this.#rises = rises;
+    this.#goal = goal;
+    this.#base = goal - sum(rises.map(({ by }) => by));
+    if (this.#share >= goal - ROUNDING) this.#rises = [];
   }
 
   /** Raises the share at once. The rises go on, and show when they pass it. */

@@ -29,7 +29,7 @@ const TRIAL_RATIO = 0.1;
  *
  * Only what is proven counts as available here: an instance whose breaker is closed. One that may be tried again gets
  * its trial, one attempt of its breaker's, before any hold-down begins; else that would be spent on a dead one. Where
- * nothing is proven the first priority that has candidates gets all.
+ * nothing is proven the first priority that has candidates gets all; in panic all share by weight.
  */
 export function priority(settings: ResolvedPriority): Stage {
   const failback = new Failback(settings);
@@ -47,7 +47,7 @@ export function priority(settings: ResolvedPriority): Stage {
         eligible,
         candidates.filter(({ state }) => isProven(state, context.nowMs)),
       );
-      const shares = failback.follow(aimsFor(levels, candidates, settings), context);
+      const shares = failback.follow(aimsFor(levels, candidates, settings, context.nowMs), context);
       return divide(part, levels, shares, context.nowMs);
     },
   };
@@ -82,7 +82,7 @@ function divide(
     }))
     .filter(({ candidates }) => candidates.length > 0);
   const trialRatio = (part.ratio * TRIAL_RATIO) / trials.length;
-  return [...others, ...trials.map((trial) => ({ ...trial, ratio: trialRatio }))];
+  return [...others, ...trials.map((part) => ({ ...part, trial: true, ratio: trialRatio }))];
 }
 
 function partOf(
@@ -100,10 +100,11 @@ function aimsFor(
   levels: readonly Level[],
   candidates: readonly Candidate[],
   { mode, minMembers, overprovisioningFactor }: ResolvedPriority,
+  nowMs: number,
 ): Aim[] {
   const healths = levels.map((level) => healthOf(level, overprovisioningFactor));
   const health = Math.min(1, sum(healths));
-  if (health === 0) return firstTakesAll(levels, candidates);
+  if (health === 0) return whereNothingIsProven(levels, candidates, nowMs);
   const goals = mode === 'spill' ? cumulated(healths, health) : activated(levels, minMembers);
   return levels.map(({ priority }, i) => ({
     priority,
@@ -112,13 +113,24 @@ function aimsFor(
   }));
 }
 
-/** The first level that has candidates: in panic they need not be available. */
-function firstTakesAll(levels: readonly Level[], candidates: readonly Candidate[]): Aim[] {
-  const first = candidates.reduce(
-    (least, { instance }) => Math.min(least, instance.priority),
-    Infinity,
+/**
+ * Where there are candidates that are not even available there is panic: then any may be the one that lives, and all
+ * share by weight. Else the first level that has candidates takes all.
+ */
+function whereNothingIsProven(
+  levels: readonly Level[],
+  candidates: readonly Candidate[],
+  nowMs: number,
+): Aim[] {
+  const lists = levels.map(({ priority }) =>
+    candidates.filter(({ instance }) => instance.priority === priority),
   );
-  return levels.map(({ priority }) => ({ priority, goal: priority < first ? 0 : 1, most: 0 }));
+  const inPanic = candidates.some(({ state }) => !isAvailable(state, nowMs));
+  const first = lists.findIndex((list) => list.length > 0);
+  const unit = largestWeight(candidates);
+  const weights = lists.map((list, i) => (inPanic || i === first ? weightOf(list, unit) : 0));
+  const goals = cumulated(weights, sum(weights));
+  return levels.map(({ priority }, i) => ({ priority, goal: goals[i] ?? 1, most: 0 }));
 }
 
 /** Cumulative shares by available weight. A level is active while those before it have too few members. */

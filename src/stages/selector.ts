@@ -14,7 +14,11 @@ export interface Selector {
   readonly fallback?: 'error' | 'any' | undefined;
 }
 
-/** @throws {InvalidOptionError} naming what is out of range. */
+/**
+ * A copy that nobody can change any more: a view is remembered by what its selector was.
+ *
+ * @throws {InvalidOptionError} naming what is out of range.
+ */
 export function checkSelector(selector: Selector): Selector {
   checkKeys('where', selector, ['tags', 'metadata', 'role', 'fallback']);
   const { tags, metadata, role, fallback = 'error' } = selector;
@@ -37,7 +41,17 @@ export function checkSelector(selector: Selector): Selector {
   if (!['error', 'any'].includes(fallback)) {
     throw new InvalidOptionError('where.fallback', "'error' or 'any'", fallback);
   }
-  return selector;
+  return Object.freeze({
+    tags: tags && Object.freeze([...tags]),
+    metadata: metadata && Object.freeze({ ...metadata }),
+    role,
+    fallback,
+  });
+}
+
+/** True when it leaves nobody out. */
+export function selectsAll({ tags = [], metadata = {}, role }: Selector): boolean {
+  return tags.length === 0 && Object.keys(metadata).length === 0 && role === undefined;
 }
 
 /** A selector in words, the same for selectors that mean the same: `role "primary", tag "v2"`. */
@@ -57,30 +71,47 @@ export function describeSelectors(selectors: readonly Selector[]): string {
 }
 
 /**
- * Keeps the instances that all selectors mean; the last one says what to do when there is none. Before
- * availability is asked for: what it drops is not even used in panic.
+ * Keeps the instances that all selectors mean. Before availability is asked for: what it drops is not even used in
+ * panic.
  */
 export function matching(selectors: readonly Selector[]): Stage {
   return {
     name: 'where',
     apply(part, context) {
-      const candidates = part.candidates.filter((candidate) => matches(selectors, candidate));
-      const isLast = candidates.length === 0 && part.candidates.length > 0;
-      if (isLast && selectors.at(-1)?.fallback === 'any') {
-        context.panic(`no instance has ${describeSelectors(selectors)}`);
-        return [part];
-      }
+      const candidates = select(selectors, part.candidates, (selector) => {
+        context.panic(`no instance has ${describeSelector(selector)}`);
+      });
       return [{ ...part, eligible: candidates, candidates }];
     },
   };
 }
 
-/** True when the instance is what all selectors mean. */
-export function matches(selectors: readonly Selector[], { instance, state }: Candidate): boolean {
-  return selectors.every(
-    ({ tags = [], metadata = {}, role }) =>
-      (role === undefined || state.role === role) &&
-      tags.every((tag) => instance.tags.includes(tag)) &&
-      Object.entries(metadata).every(([key, value]) => instance.metadata[key] === value),
+/**
+ * What all selectors mean, each of what the ones before it left. One that means nothing there, and falls back to any,
+ * leaves all of that.
+ *
+ * @param onFallback told of such a selector.
+ */
+export function select<T extends Candidate>(
+  selectors: readonly Selector[],
+  candidates: readonly T[],
+  onFallback: (selector: Selector) => void = () => undefined,
+): readonly T[] {
+  return selectors.reduce((left, selector) => {
+    const found = left.filter((candidate) => isMeant(selector, candidate));
+    if (found.length > 0 || left.length === 0 || selector.fallback !== 'any') return found;
+    onFallback(selector);
+    return left;
+  }, candidates);
+}
+
+function isMeant(
+  { tags = [], metadata = {}, role }: Selector,
+  { instance, state }: Candidate,
+): boolean {
+  return (
+    (role === undefined || state.role === role) &&
+    tags.every((tag) => instance.tags.includes(tag)) &&
+    Object.entries(metadata).every(([key, value]) => instance.metadata[key] === value)
   );
 }

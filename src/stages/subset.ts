@@ -3,7 +3,7 @@ import type { ResolvedSubset } from '../topology-options.js';
 import type { Candidate, Part, Rng, Stage } from '../types.js';
 
 /**
- * Keeps `size` candidates of each part. What is eligible stays, so that a candidate that becomes unavailable is replaced
+ * Keeps `size` candidates of each part; the others are a reserve, for a call that has tried all of those. What is eligible stays, so that a candidate that becomes unavailable is replaced
  * by the next in order, and comes back to its place.
  *
  * - By `seed`, or at random: each client puts the instances in an order of its own and takes the first. One that joins or
@@ -21,7 +21,13 @@ export function subset(settings: ResolvedSubset, rng: Rng): Stage {
       if (part.candidates.length <= settings.size) return [part];
       const chosen = choose(part);
       // In the order of the part, so that a picker over the same ones stays.
-      return [{ ...part, candidates: part.candidates.filter((one) => chosen.has(one)) }];
+      const kept = part.candidates.filter((one) => chosen.has(one));
+      const others = part.candidates.filter((one) => !chosen.has(one));
+      const reserve = part.name === '' ? 'beyond the subset' : `${part.name}, beyond the subset`;
+      return [
+        { ...part, candidates: kept },
+        { ...part, name: reserve, ratio: 0, candidates: others },
+      ];
     },
   };
 }

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { toInstance } from '../../src/discovery.js';
 import { EjectionCap } from '../../src/health/ejection-cap.js';
+import { settle } from '../../src/testing/manual-clock.js';
 import type { BreakerState, Candidate } from '../../src/types.js';
 import { candidate } from '../support/candidates.js';
 import { refused } from '../support/errors.js';
@@ -95,6 +96,10 @@ describe('who counts', () => {
     expect(capOver([prioritized('a', 0), unhealthy], 0.5).allows({ priority: 0 })).toBe(false);
   });
 
+  it('one that has left the list is not let out, as nobody is left to take over', () => {
+    expect(capOver([], 1).allows({ priority: 0 })).toBe(false);
+  });
+
   it('all are counted as one where priorities are switched off', () => {
     const members = [prioritized('a', 0, OPEN), prioritized('b', 1), prioritized('c', 2)];
     const cap = new EjectionCap(
@@ -107,6 +112,22 @@ describe('who counts', () => {
     members.push(prioritized('d', 3));
     expect(capOver(members, 0.5).allows({ priority: 1 })).toBe(true);
   });
+});
+
+it('a client without priorities counts all its instances as one', async () => {
+  const { client, source } = await rig([], {
+    policy: 'round-robin',
+    stages: { priority: false },
+    breaker: { consecutiveFailures: 1 },
+  });
+  source.set(
+    [0, 0, 1, 1].map((priority, i) => ({ id: `i${i}`, host: 'h', port: 80 + i, priority })),
+  );
+  await settle();
+  for (let i = 0; i < 20; i++) client.pick().end('failure');
+  const rows = client.snapshot().instances;
+  expect(rows.filter(({ breaker }) => breaker === 'open')).toHaveLength(2);
+  await client.close();
 });
 
 it('counts again only when the version has grown', () => {

@@ -377,6 +377,20 @@ describe('over TLS', () => {
     expect(seen.map(({ resumed }) => resumed)).toEqual([false, false, false]);
   });
 
+  it('takes each connection for itself, though the body is read to its end', async () => {
+    let handshakes = 0;
+    const { port } = await secure({
+      SNICallback: (_name, done) => {
+        handshakes++;
+        done(null);
+      },
+    });
+    const probe = httpProbe({ path: '/', tls, expectedBody: /^ok$/ }, 'orders');
+    const { signal } = new AbortController();
+    for (let i = 0; i < 3; i++) await probe(at(port, https), signal);
+    expect(handshakes).toBe(3);
+  });
+
   it('shows its own certificate', async () => {
     const { port, seen } = await secure({ requestCert: true, ca: pem('cert') });
     const check = { path: '/', tls: { ca: [pem('cert')], cert: pem('cert'), key: pem('key') } };

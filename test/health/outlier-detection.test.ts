@@ -121,6 +121,17 @@ describe('an instance stands out', () => {
     expect(besidePeers(54_900, 45_100)).toBe(true);
   });
 
+  it('from half as often again as its peers on', () => {
+    for (const [peers, expected] of [
+      [2_000, true],
+      [2_001, false],
+    ] as const) {
+      const all = detection();
+      feed(all.watch(alwaysIn()), 0, 10_000 - peers, peers);
+      expect(feed(all.watch(alwaysIn()), 0, 7_000, 3_000)).toBe(expected);
+    }
+  });
+
   it('not for what few attempts show now and then', () => {
     // Ambient errors of 5 %: in 1 of 90 windows of ten attempts three fail. The z statistic, 3.6, would be fooled.
     const all = detection();

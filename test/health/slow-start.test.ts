@@ -185,6 +185,24 @@ describe('who starts slowly', () => {
     await client.close();
   });
 
+  it('nobody who joins none but those that drain', async () => {
+    const { client, clock, source } = await rig(['a*0']);
+    source.set(specs('a*0', 'b'));
+    await clock.advance(0);
+    expect(capacity(client, 'b')).toBe(1);
+    await client.close();
+  });
+
+  it('nobody who left while warming up, and comes back to replace all others', async () => {
+    const { client, clock, source } = await rig(['a'], { shrinkGraceMs: 0 });
+    for (const list of [specs('a', 'b'), specs('a'), specs('b')]) {
+      source.set(list);
+      await clock.advance(1_000);
+    }
+    expect(capacity(client, 'b')).toBe(1);
+    await client.close();
+  });
+
   it('nobody with slowStartMs 0', async () => {
     const { client, clock, source } = await rig(['a'], { slowStartMs: 0 });
     source.set(specs('a', 'b'));

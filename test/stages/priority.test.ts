@@ -105,6 +105,11 @@ describe('parts', () => {
     expect(parts.map((part) => part.eligible)).toEqual(levels);
   });
 
+  it('are in the order of numbers, not of digits', () => {
+    const parts = new Bench().parts(0, [level(10, 1, 1), level(2, 1, 1)]);
+    expect(parts.map(({ name }) => name)).toEqual(['priority 2', 'priority 10']);
+  });
+
   it('have the candidates that are left, and all that are eligible', () => {
     const [part] = new Bench().parts(0, [level(0, 8, 10), level(1, 2, 2)]);
     expect(part?.candidates).toHaveLength(8);
@@ -216,6 +221,12 @@ describe('spill', () => {
     });
   });
 
+  it('counts no instance that a health check took out, though panic uses it', () => {
+    const [first, second] = [level(0, 10, 10), level(1, 2, 10)]; // 0.28 in the second
+    for (const { state } of first.slice(4)) state.health = 'unhealthy'; // 0.56
+    expect(once({}, first, second)).toEqual({ 0: 0.666666667, 1: 0.333333333 });
+  });
+
   it('leaves a level all calls while 5 of 7 are available, 1.4 times which is 1', () => {
     expect(once({}, level(0, 5, 7), level(1, 1, 1))).toEqual({ 0: 1, 1: 0 });
   });
@@ -244,7 +255,7 @@ describe('spill', () => {
     expect(once({}, first, level(1, 0, 2))).toMatchObject({ 0: 1 });
     expect(once({}, first, level(1, 2, 2))).toEqual({ 0: 0, 1: 1 });
     const second = [leveled(1, 'big', 1e300, OUT), leveled(1, 'tiny', 1e-300)];
-    expect(once({}, level(0, 0, 2), second)).toEqual({ 0: 0, 1: 1 });
+    expect(once({}, level(0, 0, 2), second)).toEqual({ 1: 1 });
   });
 
   it('divides among fifty levels, each of which carries what it can', () => {
@@ -253,22 +264,29 @@ describe('spill', () => {
     expect(Object.values(shares)).toEqual(Array.from({ length: 50 }, () => 0.02));
   });
 
-  it('gives everything to the first level where nothing is available', () => {
-    expect(once({}, level(2, 0, 2), level(3, 0, 5))).toEqual({ 2: 1, 3: 0 });
-    expect(once(STRICT, level(2, 0, 2), level(3, 0, 5))).toEqual({ 2: 1, 3: 0 });
+  it('leaves nothing to the next, not even what rounding makes of 0.7 + 0.2 + 0.1', () => {
+    const levels = [level(0, 7, 10), level(1, 2, 10), level(2, 1, 10), level(3, 1, 1)];
+    const parts = new Bench({ overprovisioningFactor: 1 }, 0).parts(0, levels);
+    expect(parts.map(({ ratio }) => ratio > 0)).toEqual([true, true, true, false]);
   });
 
-  it('gives everything to the first that has candidates where nothing is available', () => {
+  it('divides by weight in panic, where nothing is available: any may be the one that lives', () => {
+    const shares = { 2: 0.285714286, 3: 0.714285714 };
+    expect(once({}, level(2, 0, 2), level(3, 0, 5))).toEqual(shares);
+    expect(once(STRICT, level(2, 0, 2), level(3, 0, 5))).toEqual(shares);
+  });
+
+  it('goes by the candidates there, whatever else there is', () => {
     const all = [...level(0, 0, 2), ...level(1, 0, 2), ...level(2, 0, 2)];
     const parts = apply({ ...whole(all), candidates: all.slice(2) });
     expect(parts.map(({ name, ratio }) => [name, ratio])).toEqual([
-      ['priority 1', 1],
-      ['priority 2', 0],
+      ['priority 1', 0.5],
+      ['priority 2', 0.5],
     ]);
   });
 
-  it('gives nothing to a level that panics with none available', () => {
-    expect(once({}, level(0, 0, 4), level(1, 1, 4))).toEqual({ 0: 0, 1: 1 });
+  it('leaves out a level with none available, while another has some', () => {
+    expect(once({}, level(0, 0, 4), level(1, 1, 4))).toEqual({ 1: 1 });
   });
 });
 
@@ -290,7 +308,7 @@ describe('strict', () => {
     // Not enough anywhere: all that have an available instance share; below the panic ratio the others are reserves.
     [9, [4, 0, 4], { 0: 0.5, 2: 0.5 }],
     [9, [1, 0, 3], { 0: 0.25, 1: 0, 2: 0.75 }],
-    [1, [0, 0, 0], { 0: 1, 1: 0, 2: 0 }],
+    [1, [0, 0, 0], { 0: 0.333333333, 1: 0.333333333, 2: 0.333333333 }],
   ])('needs %s available: %j of 4 each give %j', (minMembers, up, shares) => {
     const levels = up.map((count, p) => level(p, count, 4));
     expect(once({ mode: 'strict', minMembers }, ...levels)).toEqual(shares);
@@ -400,25 +418,39 @@ describe('the way back', () => {
     expect([26_000, 35_999, 36_000, 51_000].map(at)).toEqual([0, 0, 0.1, 0.5]);
   });
 
-  it('waits anew after a fall during the hold-down', () => {
+  it('waits anew only for what it lost during the hold-down', () => {
     const { bench, first, at } = failedOver();
     setUp(first, 10);
     expect(at(0)).toBe(0);
-    setUp(first, 5);
+    setUp(first, 5); // 0.7 was there all the time
     expect(at(9_000)).toBe(0);
-    expect(bench.expiries).toEqual([19_000]);
-    expect([10_000, 18_999, 19_000].map(at)).toEqual([0, 0, 0.07]);
+    expect(bench.expiries).toEqual([10_000]);
+    expect([9_999, 10_000].map(at)).toEqual([0, 0.07]);
+    setUp(first, 10);
+    expect(at(10_000)).toBe(0.07);
+    expect(at(25_000)).toBeCloseTo(0.7 * 0.5 + 0.3 * (5 / 30), 9);
   });
 
-  it('waits anew, where it stands, after a fall during the ramp', () => {
+  it('goes on from where it stands after a fall during the ramp to more than that', () => {
     const { first, at } = failedOver();
     setUp(first, 10);
     expect(at(0)).toBe(0);
     expect(at(25_000)).toBe(0.5);
     setUp(first, 6); // 0.84
-    expect([25_000, 30_000, 34_999].map(at)).toEqual([0.5, 0.5, 0.5]);
-    expect(at(35_000)).toBe(0.534); // 0.5 + 0.1 * 0.34
-    expect([50_000, 65_000].map(at)).toEqual([0.67, 0.84]);
+    expect([25_000, 26_000, 30_000, 35_000, 40_000, 70_000].map(at)).toEqual([
+      0.5, 0.5, 0.56, 0.7, 0.84, 0.84,
+    ]);
+  });
+
+  it('is not put off for ever by one of several that flaps', () => {
+    const { first, at } = failedOver();
+    let share = 0;
+    for (let nowMs = 0; nowMs <= 42_000; nowMs += 2_000) {
+      setUp(first, nowMs % 4_000 === 0 ? 5 : 6); // the sixth comes and goes
+      share = at(nowMs);
+      expect(share).toBeLessThanOrEqual(0.84);
+    }
+    expect(share).toBe(0.7); // what is steady, back after 10 s and 30 s
   });
 
   it('holds and ramps what comes later by itself: no jump late in a ramp, no restart by each instance', () => {
@@ -509,13 +541,13 @@ describe('the way back', () => {
       expect(at(40_000)).toBe(1);
     });
 
-    it('is immediate where nothing is available any more: the first level has all then', () => {
+    it('is immediate in panic: the levels share by weight then', () => {
       const { first, second, at } = failedOver();
       setUp(first, 10);
       expect(at(0)).toBe(0);
       setUp(first, 0);
       setUp(second, 0);
-      expect(at(0)).toBe(1);
+      expect(at(0)).toBe(0.5);
     });
 
     it('goes by what the levels can carry in scarcity, where few members are enough', () => {
@@ -555,7 +587,7 @@ describe('the way back', () => {
       expect(bench.shares(40_000, a, b, c)).toEqual({ 0: 1, 1: 0, 2: 0 });
     });
 
-    it('never has a level with less than nothing, when the way back of two waits anew but not that of one', () => {
+    it('brings two levels back at a time, and takes from the second alone what it lost', () => {
       const bench = new Bench();
       const [a, b, c] = [level(0, 0, 10), level(1, 0, 10), level(2, 10, 10)];
       expect(bench.shares(0, a, b, c)).toEqual({ 2: 1 });
@@ -564,9 +596,8 @@ describe('the way back', () => {
       expect(bench.shares(0, a, b, c)).toEqual({ 0: 0, 1: 0, 2: 1 });
       setUp(b, 1); // 0.14
       expect(bench.shares(5_000, a, b, c)).toEqual({ 0: 0, 1: 0, 2: 1 });
-      // Both together would have 0.84 / 3 by themselves.
-      expect(bench.shares(25_000, a, b, c)).toEqual({ 0: 0.35, 1: 0, 2: 0.65 });
-      expect(bench.shares(45_000, a, b, c)).toEqual({ 0: 0.7, 1: 0.14, 2: 0.16 });
+      expect(bench.shares(25_000, a, b, c)).toEqual({ 0: 0.35, 1: 0.07, 2: 0.58 });
+      expect(bench.shares(40_000, a, b, c)).toEqual({ 0: 0.7, 1: 0.14, 2: 0.16 });
     });
   });
 
@@ -605,6 +636,19 @@ describe('the way back', () => {
         ['priority 1', 0],
       ]);
       expect(parts.map(({ candidates }) => candidates.length)).toEqual([6, 2]);
+    });
+
+    it('of a level without calls between two that have some', () => {
+      const levels = [level(0, 5, 10), level(1, 0, 2, DUE), level(2, 2, 2)];
+      expect(once({}, ...levels)).toEqual({ 0: 0.63, 2: 0.27, '1 on trial': 0.1 });
+    });
+
+    it('not of a level that has calls already, though a later one has some too', () => {
+      const parts = new Bench().parts(0, [level(0, 2, 6, DUE), level(1, 2, 2)]);
+      expect(parts.map(({ name, ratio }) => [name, ratio > 0])).toEqual([
+        ['priority 0', true],
+        ['priority 1', true],
+      ]);
     });
 
     it('shared by several levels, each candidate in one part alone', () => {

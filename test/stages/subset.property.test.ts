@@ -10,8 +10,8 @@ const context = { nowMs: 0, expireAt: () => undefined, panic: () => undefined };
 
 function chosen(ids: readonly string[], settings: ResolvedSubset): string[] {
   const part = whole(ids.map((id) => candidate(id)));
-  const parts = subset(settings, seededRng(1)).apply(part, context);
-  return parts.flatMap(({ candidates }) => candidates.map(({ instance }) => instance.id));
+  const [kept] = subset(settings, seededRng(1)).apply(part, context);
+  return kept?.candidates.map(({ instance }) => instance.id) ?? [];
 }
 
 const ids = (minLength: number): fc.Arbitrary<string[]> =>

@@ -8,6 +8,7 @@ import { seededRng } from '../../src/testing/seeded-rng.js';
 import type { ResolvedSubset, SubsetOptions } from '../../src/topology-options.js';
 import type { Candidate, Part, Rng } from '../../src/types.js';
 import { candidate } from '../support/candidates.js';
+import { refused } from '../support/errors.js';
 import { clientOver, specs } from '../support/fixtures.js';
 import { shareTolerance } from '../support/statistics.js';
 
@@ -20,8 +21,12 @@ const without = (list: readonly Candidate[], ...ids: string[]): Candidate[] =>
 
 function applied(part: Part, settings: ResolvedSubset, rng: Rng = seededRng(1)): Part {
   const parts = subset(settings, rng).apply(part, context);
-  expect(parts).toHaveLength(1);
-  return parts[0] ?? part;
+  const [kept = part, reserve] = parts;
+  expect(parts).toHaveLength(reserve === undefined ? 1 : 2);
+  const all = [...kept.candidates, ...(reserve?.candidates ?? [])];
+  expect(new Set(all)).toEqual(new Set(part.candidates));
+  expect(all).toHaveLength(part.candidates.length);
+  return kept;
 }
 
 function chosen(part: Part, settings: ResolvedSubset, rng?: Rng): string[] {
@@ -64,11 +69,24 @@ describe.each(KINDS)('a subset %s', (_kind, of) => {
     expect(eligible).toBe(part.eligible);
   });
 
+  it('keeps the others as a reserve', () => {
+    const part = { ...whole(many(10)), ratio: 0.97 };
+    const names = (given: Part): unknown[] =>
+      subset(of(3), seededRng(1))
+        .apply(given, context)
+        .map(({ name, ratio, candidates }) => [name, ratio, candidates.length]);
+    expect(names(part)).toEqual([
+      ['', 0.97, 3],
+      ['beyond the subset', 0, 7],
+    ]);
+    expect(names({ ...part, name: 'zone x' })[1]).toEqual(['zone x, beyond the subset', 0, 7]);
+  });
+
   it('replaces one that is out by another, and takes it back', () => {
     const part = whole(many(30));
     const stage = subset(of(5), seededRng(1));
     const idsOf = (given: Part): string[] =>
-      stage.apply(given, context).flatMap((one) => one.candidates.map((c) => c.instance.id));
+      stage.apply(given, context)[0]?.candidates.map((c) => c.instance.id) ?? [];
     const before = idsOf(part);
     for (const out of before) {
       const after = idsOf({ ...part, candidates: without(part.candidates, out) });
@@ -202,6 +220,7 @@ describe('a client', () => {
     const { client } = clientOver(source, { policy: 'round-robin', stages: { subset: options } });
     await settle();
     const { stages, candidates } = client.explain();
+    const kept = candidates.filter(({ part }) => part === '');
     expect(stages.at(-1)).toEqual({ name: 'subset', left: 3 });
     const used = new Set<string>();
     for (let i = 0; i < 30; i++) {
@@ -209,7 +228,7 @@ describe('a client', () => {
       used.add(lease.instance.id);
       lease.end('success');
     }
-    expect([...used].sort()).toEqual(candidates.map(({ id }) => id).sort());
+    expect([...used].sort()).toEqual(kept.map(({ id }) => id).sort());
     expect(used.size).toBe(3);
     await client.close();
   });
@@ -219,12 +238,17 @@ describe('a client', () => {
     const source = memoryAdapter(specs(...names));
     const { client } = clientOver(source, { stages: { subset: { size: 3, seed: 'me' } } });
     await settle();
-    const used = client.explain().candidates.map(({ id }) => id);
+    const keptOf = (): string[] =>
+      client
+        .explain()
+        .candidates.filter(({ part }) => part === '')
+        .map(({ id }) => id);
+    const used = keptOf();
     const { rebuilds } = client.snapshot();
     const spare = names.find((name) => !used.includes(name));
     source.set(specs(...names.filter((name) => name !== spare)));
     await settle();
-    expect(client.explain().candidates.map(({ id }) => id)).toEqual(used);
+    expect(keptOf()).toEqual(used);
     expect(client.snapshot().rebuilds).toBe(rebuilds);
     await client.close();
   });
@@ -242,8 +266,28 @@ describe('a client', () => {
     await settle();
     expect(client.explain().parts.map(({ name, candidates }) => [name, candidates])).toEqual([
       ['zone x', 4],
+      ['zone x, beyond the subset', 5],
       ['zone y', 4],
+      ['zone y, beyond the subset', 5],
     ]);
+    await client.close();
+  });
+
+  it('leaves it in a call that has tried all of it', async () => {
+    const names = Array.from({ length: 12 }, (_, i) => `i${i}`);
+    const { client } = clientOver(memoryAdapter(specs(...names)), {
+      stages: { subset: { size: 2, seed: 'me' } },
+      retry: { maxAttempts: 3 },
+    });
+    await settle();
+    const kept = client.explain().candidates.filter(({ part }) => part === '');
+    const tried: string[] = [];
+    await client.call(({ instance }) => {
+      tried.push(instance.id);
+      if (tried.length < 3) throw refused();
+    });
+    expect(tried.slice(0, 2).sort()).toEqual(kept.map(({ id }) => id).sort());
+    expect(tried.slice(0, 2)).not.toContain(tried[2]);
     await client.close();
   });
 });

@@ -40,7 +40,13 @@ export function weighted(...weights: number[]): TestCandidate[] {
 }
 
 export function context(excluded: readonly string[] = [], nowMs = 0): CallContext {
-  return { nowMs, excluded: new Set(excluded), hashKey: undefined, inFlight: 0 };
+  return {
+    nowMs,
+    excluded: new Set(excluded),
+    hashKey: undefined,
+    inFlight: 0,
+    retry: excluded.length > 0,
+  };
 }
 
 /** Ids of the next `n` picks. */

@@ -1,7 +1,7 @@
 import { toInstance } from '../../discovery.js';
 import { InstanceState, type Lease } from '../../instance-state.js';
 import { learnerOf } from '../../policies/peak-ewma.js';
-import { seedUnmeasured } from '../../selection.js';
+import { seedUnmeasured } from '../../slot.js';
 import type { CallContext, Candidate, Picker, Policy } from '../../types.js';
 import { seededRng } from '../seeded-rng.js';
 import { PolicyViolation, type Subject } from './case.js';
@@ -83,6 +83,7 @@ export class Scene {
       excluded,
       hashKey: call.hashKey,
       inFlight: this.#traffic.inFlight,
+      retry: size > 0,
     });
     const picked = this.#guarded('pick', () => this.#picker?.pick(context), call);
     if (excluded.size !== size) {
