@@ -8,7 +8,9 @@ const levels = [
     '^src/(env|ramp|options|topology-options|health-options|http-check-options|call-options|events|discovery|validate|retry-after|instance-state|waiting-list|success-ratio|hash)\\.ts$',
   ],
   ['^src/policies/', '^src/stages/', '^src/health/', '^src/resilience/'],
-  ['^src/(instance-set|watch-loop|shrink-guard|zone-finder|slot|either-set|selection|attempt|executor)\\.ts$'],
+  [
+    '^src/(instance-set|watch-loop|shrink-guard|zone-finder|slot|either-set|selection|attempt|executor)\\.ts$',
+  ],
   ['^src/(client|client-view|client-snapshot|client-pool|call-gate|set-health|index)\\.ts$'],
   ['^src/clients/', '^src/telemetry/', '^src/testing(/|\\.ts$)'],
 ];
