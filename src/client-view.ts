@@ -62,6 +62,8 @@ export interface ClientView {
    * @throws {InvalidOptionError} naming what is out of range.
    */
   where(selector: Selector): ClientView;
+  /** The same object for all views of one client. @internal */
+  readonly origin?: object;
 }
 
 /** What all views of one client share. */
@@ -97,6 +99,10 @@ export class SelectedView implements ClientView {
   ) {
     this.service = shared.deps.options.service;
     this.#deps = { ...shared.deps, selection: shared.select(selectors) };
+  }
+
+  get origin(): object {
+    return this.shared;
   }
 
   /** Stages and picker of this view. */

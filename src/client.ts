@@ -118,6 +118,10 @@ class ServiceClient implements Client {
     return this.#view.where(selector);
   }
 
+  get origin(): object {
+    return this.#view.origin;
+  }
+
   on<Name extends EventName>(name: Name, listener: Listener<Name>): () => void {
     return this.#view.on(name, listener);
   }

@@ -87,7 +87,7 @@ function checkPath(option: string, path: unknown): void {
   throw new InvalidOptionError(
     option,
     'a path that begins with /, in ASCII and percent-encoded',
-    path,
+    typeof path === 'string' ? path.replace(/\?.*/s, '?...') : path, // a query may hold a secret
   );
 }
 

@@ -23,7 +23,7 @@ export type {
   TcpCheck,
 } from './health-options.js';
 export type { HttpCheck } from './http-check-options.js';
-export type { Lease } from './instance-state.js';
+export type { Learner, Lease } from './instance-state.js';
 export type {
   BreakerOptions,
   ClientDefaults,

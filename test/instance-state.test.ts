@@ -222,6 +222,59 @@ describe('the traffic', () => {
   });
 });
 
+describe('an answer', () => {
+  /** What breaker and watch are told of one lease. */
+  async function toldOf(drive: (lease: Lease, clock: ManualClock) => Promise<void>) {
+    const clock = new ManualClock();
+    const told: unknown[] = [];
+    const breaker: Breaker = {
+      state: { kind: 'closed' },
+      heldUntilMs: -Infinity,
+      admit: () => 7,
+      record: (permit, outcome, nowMs) => told.push(['breaker', permit, outcome, nowMs]),
+      trip: () => undefined,
+      shutdown: () => undefined,
+    };
+    const a = state('a', {
+      clock,
+      createBreaker: () => breaker,
+      createWatch: () => ({
+        record(success, nowMs) {
+          told.push(['watch', success, nowMs]);
+          return false;
+        },
+      }),
+    });
+    await drive(a.begin(0), clock);
+    return told;
+  }
+
+  it('is a success at once, and not again when what followed ends well', async () => {
+    const told = await toldOf(async (lease, clock) => {
+      await clock.advance(20);
+      lease.answered();
+      await clock.advance(3_600_000);
+      lease.end('success');
+    });
+    expect(told).toEqual([
+      ['breaker', 7, 'success', 20],
+      ['watch', true, 20],
+    ]);
+  });
+
+  it('does not hide a failure that comes later', async () => {
+    const told = await toldOf(async (lease, clock) => {
+      lease.answered();
+      await clock.advance(100);
+      lease.end('failure');
+    });
+    expect(told.slice(2)).toEqual([
+      ['breaker', 7, 'failure', 100],
+      ['watch', false, 100],
+    ]);
+  });
+});
+
 describe('the breaker', () => {
   /** A breaker that notes what it is told. */
   function spy(): Breaker & { readonly told: unknown[] } {

@@ -6,7 +6,9 @@ import { adaptiveLoad } from '../src/policies/adaptive-load.js';
 import { random } from '../src/policies/random.js';
 import { rendezvous } from '../src/policies/rendezvous.js';
 import { roundRobin } from '../src/policies/round-robin.js';
+import { sticky } from '../src/policies/sticky.js';
 import { Selection, type SelectionOptions } from '../src/selection.js';
+import { available } from '../src/stages/available.js';
 import { slice } from '../src/stages/part.js';
 import { ManualClock, settle } from '../src/testing/manual-clock.js';
 import { memoryAdapter, type MemoryAdapter } from '../src/testing/memory-adapter.js';
@@ -201,6 +203,125 @@ describe('a key', () => {
     const { pick } = await made(['a1', 'b1'], { stages });
     const picked = Array.from({ length: 100 }, () => pick({ hashKey: 'user-7' }));
     expect(Object.keys(shares(picked)).sort()).toEqual(['a', 'b']);
+  });
+});
+
+describe('a trial', () => {
+  const stages: Stage[] = [
+    {
+      name: 'trying',
+      apply: (part) => [
+        slice(part, 'main', 0.9, ({ instance }) => instance.id !== 'new'),
+        { ...slice(part, 'trial', 0.1, ({ instance }) => instance.id === 'new'), trial: true },
+      ],
+    },
+  ];
+
+  it('may be any call, whatever its key', async () => {
+    const { pick } = await made(['a1', 'b1', 'new'], { stages, policy: rendezvous() });
+    const picked = Array.from({ length: PICKS }, () => pick({ hashKey: 'the only one' }));
+    const trials = picked.filter((id) => id === 'new').length / PICKS;
+    expect(Math.abs(trials - 0.1)).toBeLessThan(TOLERANCE);
+    expect(new Set(picked).size).toBe(2); // else the key has its one instance
+  });
+});
+
+describe('keys in parts', () => {
+  const keys = Array.from({ length: 2_000 }, (_, i) => `user-${String(i)}`);
+
+  it('move away from a part that loses and to one that gains, and few others', async () => {
+    const ratios = { a: 0.5, b: 0.3, c: 0.2 };
+    const { pick, set } = await made(['a1', 'b1', 'c1'], {
+      stages: [
+        {
+          name: 'moving',
+          apply: (part) =>
+            Object.entries(ratios).map(([letter, ratio]) =>
+              slice(part, letter, ratio, ({ instance }) => instance.id.startsWith(letter)),
+            ),
+        },
+      ],
+      policy: rendezvous(),
+    });
+    const before = keys.map((hashKey) => pick({ hashKey }));
+    Object.assign(ratios, { a: 0.4, b: 0.3, c: 0.3 });
+    set.invalidate();
+    const after = keys.map((hashKey) => pick({ hashKey }));
+    const moves = before.flatMap((id, i) => (id === after[i] ? [] : [`${id} to ${after[i]}`]));
+    // A tenth at least; some of a's go to b, which gives as many to c.
+    expect(moves.length / keys.length).toBeLessThan(0.15);
+    expect(moves.filter((move) => move.endsWith('to a1') || move.startsWith('c1'))).toEqual([]);
+  });
+
+  it('with a session stay with it when a part appears, is divided, or goes', async () => {
+    let letters = ['a', 'b'];
+    const dividing: Stage = {
+      name: 'dividing',
+      apply: (part) =>
+        letters.length === 0
+          ? [part]
+          : letters.map((letter) =>
+              slice(part, letter, 1 / letters.length, ({ instance }) =>
+                instance.id.startsWith(letter),
+              ),
+            ),
+    };
+    const { pick, set } = await made(['a1', 'a2', 'b1', 'b2'], {
+      stages: [dividing],
+      policy: sticky(),
+    });
+    const places = (): (string | undefined)[] =>
+      keys.slice(0, 300).map((hashKey) => pick({ hashKey }));
+    const first = places();
+    letters = [];
+    set.invalidate();
+    expect(places()).toEqual(first);
+    letters = ['b', 'a'];
+    set.invalidate();
+    expect(places()).toEqual(first);
+  });
+});
+
+describe('a big set', () => {
+  const names = Array.from({ length: 2_000 }, (_, i) => `i${String(i)}`);
+
+  it('is not looked through anew for each breaker, and picks none that has gone out since', async () => {
+    const states: Record<string, BreakerState> = {};
+    const { pick, set, clock, selection } = await made(
+      names,
+      { policy: roundRobin(), stages: [available(0.5)] },
+      states,
+    );
+    let builds = 0;
+    const looked = (): number => selection.explain(clock.now()).candidates.length;
+    pick();
+    expect(looked()).toBe(2_000);
+    const isOut = new Set<string>();
+    for (let i = 0; i < 40; i++) {
+      await clock.advance(1);
+      const id = `i${String(i * 10)}`;
+      isOut.add(id);
+      const member = set.members().find(({ instance }) => instance.id === id);
+      Object.defineProperty(member?.state, 'breaker', {
+        value: { kind: 'open', untilMs: Infinity },
+      });
+      set.noteBreaker();
+      for (let n = 0; n < 50; n++) expect(isOut).not.toContain(pick());
+      builds = selection.rebuilds;
+    }
+    // 2,000 instances rest for 20 ms: in 40 ms they are looked through twice more.
+    expect(builds).toBeLessThanOrEqual(3);
+    await clock.advance(20);
+    pick();
+    expect(looked()).toBe(2_000 - 40);
+  });
+
+  it('is looked through at once when the list has changed', async () => {
+    const { pick, source, selection, clock } = await made(names);
+    pick();
+    source.set(specs(...names.slice(1_000)));
+    await settle();
+    expect(selection.explain(clock.now()).candidates).toHaveLength(1_000);
   });
 });
 

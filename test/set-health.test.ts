@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Client } from '../src/client.js';
 import type { FairleadEvents } from '../src/events.js';
+import type { CheckResult } from '../src/health-options.js';
 import { refused } from './support/errors.js';
 import { idsOf, rig, row, specs } from './support/fixtures.js';
-import { watched } from './support/promises.js';
+import { deferred, watched } from './support/promises.js';
 
 /** Ids of the next ten picks, each once. */
 function reached(client: Client): string[] {
@@ -65,6 +66,40 @@ describe('health checks of a client', () => {
     await client.close();
     expect(clock.pendingTimers).toBe(0);
   });
+});
+
+it('a call by role waits for the first checks, and no longer', async () => {
+  const answers = new Map([
+    ['a', deferred<CheckResult>()],
+    ['b', deferred<CheckResult>()],
+  ]);
+  const { client, clock } = await rig(['a', 'b'], {
+    healthCheck: { check: ({ instance }) => answers.get(instance.id)?.promise },
+  });
+  const found = watched(client.where({ role: 'primary' }).call(({ instance }) => instance.id));
+  const witness = client.where({ role: 'witness' });
+  const missed = watched(witness.call(() => 1));
+  const late = watched(witness.call(() => 1, { timeoutMs: 50 }));
+  answers.get('a')?.resolve({ healthy: true });
+  await clock.advance(50);
+  expect([found.status, missed.status]).toEqual(['pending', 'pending']);
+  expect(late.error).toMatchObject({ code: 'ERR_FAIRLEAD_NOT_READY' });
+  answers.get('b')?.resolve({ healthy: true, role: 'primary' });
+  await clock.advance(1);
+  expect(found.value).toBe('b');
+  expect(missed.error).toMatchObject({ code: 'ERR_FAIRLEAD_NO_MATCH' });
+  await client.close();
+});
+
+it('that all are found healthy changes no pick', async () => {
+  const { client, clock } = await rig(['a', 'b'], { healthCheck: { check: () => true } });
+  client.pick().end('success');
+  const { rebuilds } = client.snapshot();
+  await clock.advance(10_000);
+  client.pick().end('success');
+  expect(row(client, 'a').health).toBe('healthy');
+  expect(client.snapshot().rebuilds).toBe(rebuilds);
+  await client.close();
 });
 
 it('a view by role is ready as soon as a check has found the role', async () => {

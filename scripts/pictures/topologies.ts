@@ -247,7 +247,8 @@ async function drawSubset(): Promise<string> {
       options: { stages: { subset: { size: 4, index, total: clients.length } } },
     });
     await settle();
-    uses.push(client.explain().candidates.map(({ id }) => id));
+    const used = client.explain().candidates.filter(({ part }) => part === '');
+    uses.push(used.map(({ id }) => id));
     await client.close();
   }
   return webPicture({

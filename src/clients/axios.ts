@@ -36,7 +36,7 @@ export type FairleadRequestOptions = Pick<
   'idempotent' | 'hashKey' | 'timeoutMs' | 'attemptTimeoutMs'
 >;
 
-export type { HashKey, HashRequest };
+export type { HashKey, HashRequest, Target };
 
 /** Options of {@link wrapAxios}. */
 export interface WrapAxiosOptions {

@@ -7,7 +7,7 @@ import { reportLoad } from './load-report.js';
 import { type Fetch, type FetchInit, type FetchInput, followRedirect } from './redirect.js';
 import { checkTarget, clientFor, IDEMPOTENT_METHODS, onInstance, type Target } from './route.js';
 
-export type { HashKey, HashRequest };
+export type { HashKey, HashRequest, Target };
 
 /** Options of {@link wrapFetch}. */
 export interface WrapFetchOptions {

@@ -4,10 +4,10 @@ import type { Socket } from 'node:net';
 import type { ClientView } from '../client-view.js';
 import { isObject } from '../validate.js';
 
-type Drains = Pick<ClientView, 'on'>;
+type Drains = Pick<ClientView, 'on' | 'origin'>;
 
 /** By client, the agents that its requests have gone through. */
-const agentsOf = new WeakMap<Drains, AgentSet>();
+const agentsOf = new WeakMap<object, AgentSet>();
 
 /**
  * Has the idle connections to an instance of `client` closed when the instance has drained, in the agent that sent
@@ -18,13 +18,14 @@ const agentsOf = new WeakMap<Drains, AgentSet>();
  */
 export function closeOnceDrained(client: Drains, request: unknown): void {
   if (!isObject(request) || !(request['agent'] instanceof Agent)) return;
-  let agents = agentsOf.get(client);
+  const origin = client.origin ?? client;
+  let agents = agentsOf.get(origin);
   if (agents === undefined) {
     const known = new AgentSet();
     client.on('instance.drained', ({ url }) => {
       for (const agent of known) closeIdle(agent, url);
     });
-    agentsOf.set(client, known);
+    agentsOf.set(origin, known);
     agents = known;
   }
   agents.add(request['agent']);

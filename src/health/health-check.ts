@@ -42,6 +42,9 @@ type Answer =
 /** Pauses between two checks differ by up to this share of the interval either way, so that clients do not check in step. */
 const JITTER = 0.1;
 
+/** The longest that Node knows. One that rings too early finds nothing to do. */
+const LONGEST_TIMER_MS = 2_147_483_647;
+
 /**
  * Checks the instances of a set, each in its turn: who is due first comes first. When the checks cannot keep up all are
  * late alike. One timer serves all instances and time limits.
@@ -217,7 +220,7 @@ export class HealthChecker {
     this.#timer = undefined;
     if (atMs === Infinity) return;
     // Node's timers know whole milliseconds, and would ring early.
-    const inMs = Math.max(0, Math.ceil(atMs - this.#clock.now()));
+    const inMs = Math.min(Math.max(0, Math.ceil(atMs - this.#clock.now())), LONGEST_TIMER_MS);
     this.#timer = { atMs, timer: this.#clock.setTimer(inMs, this.#onTimer) };
   }
 }

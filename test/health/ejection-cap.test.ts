@@ -150,6 +150,40 @@ it('counts again only when the version has grown', () => {
   expect(asked).toBe(2);
 });
 
+it('follows breakers without counting again', () => {
+  const members = [
+    candidate('a'),
+    candidate('b'),
+    candidate('c'),
+    candidate('d'),
+    candidate('e', 0),
+  ];
+  let asked = 0;
+  const cap = new EjectionCap(
+    0.5,
+    () => {
+      asked++;
+      return members;
+    },
+    () => 1,
+  );
+  const [a, b, , , drained] = members;
+  if (!a || !b || !drained) throw new Error('five members');
+  expect(cap.allows(a.instance)).toBe(true);
+  cap.noteBreaker(a.state, false, true);
+  cap.noteBreaker(a.state, true, true); // half-open, and open again
+  cap.noteBreaker(drained.state, false, true); // nobody counts on it
+  expect(cap.allows(b.instance)).toBe(true);
+  cap.noteBreaker(b.state, false, true);
+  expect(cap.allows(a.instance)).toBe(false);
+  cap.noteBreaker(b.state, true, false);
+  expect(cap.allows(b.instance)).toBe(true);
+  Object.assign(b.state, { health: 'unhealthy' });
+  cap.noteBreaker(b.state, false, true); // was counted as out when its health changed
+  expect(cap.allows(a.instance)).toBe(true);
+  expect(asked).toBe(1);
+});
+
 describe('through a client', () => {
   async function failing(
     names: readonly string[],

@@ -15,9 +15,10 @@ export function state(
     learner = adaptiveLoad(),
     traffic = { inFlight: 0 },
     createBreaker,
+    createWatch,
     weight = 1,
   }: Given = {},
 ): InstanceState {
   const instance = toInstance({ id, host: 'localhost', port: 80, weight }, id);
-  return new InstanceState(instance, { clock, learner, traffic, createBreaker });
+  return new InstanceState(instance, { clock, learner, traffic, createBreaker, createWatch });
 }
