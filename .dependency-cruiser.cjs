@@ -9,7 +9,7 @@ const levels = [
   ],
   ['^src/policies/', '^src/stages/', '^src/health/', '^src/resilience/'],
   [
-    '^src/(instance-set|watch-loop|shrink-guard|zone-finder|slot|either-set|selection|attempt|executor)\\.ts$',
+    '^src/(instance-set|removed-states|waiters|watch-loop|shrink-guard|zone-finder|slot|slot-draw|either-set|decision|selection|attempt|executor)\\.ts$',
   ],
   ['^src/(client|client-view|client-snapshot|client-pool|call-gate|set-health|index)\\.ts$'],
   ['^src/clients/', '^src/telemetry/', '^src/testing(/|\\.ts$)'],

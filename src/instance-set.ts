@@ -3,8 +3,10 @@ import type { ErrorCode } from './errors.js';
 import type { Events } from './events.js';
 import { SlowStart } from './health/slow-start.js';
 import { InstanceState, type StateDeps } from './instance-state.js';
+import { RemovedStates } from './removed-states.js';
 import { countTaking, ShrinkGuard } from './shrink-guard.js';
 import type { Candidate, DiscoveryAdapter, DiscoveryFault, Env, Instance } from './types.js';
+import { type Patience, Waiters } from './waiters.js';
 import { WatchLoop } from './watch-loop.js';
 
 export interface InstanceSetOptions {
@@ -29,18 +31,6 @@ export interface Member extends Candidate {
   readonly state: InstanceState;
 }
 
-/** When {@link InstanceSet.whenListed} gives up. */
-export interface Patience {
-  /** What is waited for; asked after every change. */
-  readonly until: () => boolean;
-  readonly deadlineMs: number;
-  /** Makes the rejection at the deadline. */
-  readonly error: () => Error;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** How long the state of a removed instance is remembered, should it come back. */
-const KEEP_REMOVED_MS = 600_000;
 /** The source is not asked for fresh data more often than this. */
 const WAKE_EVERY_MS = 1_000;
 
@@ -54,13 +44,12 @@ export class InstanceSet {
   /** The last fault, unless a snapshot came after it. */
   #standingFault: DiscoveryFault | undefined;
   #wokenAtMs = -Infinity;
-  #closedBy: Error | undefined;
   #list: ReadonlyMap<string, Instance> = new Map();
   /** In order of first appearance: a source that reorders its list changes nothing. */
   readonly #members = new Map<string, Member>();
-  readonly #removed = new Map<string, { readonly state: InstanceState; readonly atMs: number }>();
-  /** Told after every snapshot and fault, and at the end. */
-  readonly #waiters = new Set<() => void>();
+  readonly #removed: RemovedStates;
+  /** Told after every snapshot, and of what health checks find. */
+  readonly #waiters: Waiters;
   /** Told the members after the list has changed. */
   onMembers: ((states: readonly InstanceState[]) => void) | undefined;
   readonly slowStart: SlowStart;
@@ -75,11 +64,12 @@ export class InstanceSet {
   ) {
     const { service, discovery, shrinkGraceMs } = options;
     this.slowStart = new SlowStart(options.slowStartMs);
+    this.#waiters = new Waiters(env.clock);
+    this.#removed = new RemovedStates(env.clock);
     const onFault = (fault: DiscoveryFault): void => {
       this.#lastFault = fault;
       this.#standingFault = fault;
       this.events.emit('discovery.fault', { service, adapter: discovery.name, ...fault });
-      this.tellWaiters();
     };
     this.#guard = new ShrinkGuard(shrinkGraceMs, env.clock, {
       onHeld: (kept, reported) => {
@@ -151,9 +141,7 @@ export class InstanceSet {
 
   /** Instances that left the list with attempts still in flight. */
   leaving(): readonly InstanceState[] {
-    return [...this.#removed.values()]
-      .map(({ state }) => state)
-      .filter((state) => state.pending > 0);
+    return this.#removed.leaving();
   }
 
   /** Something a stage reads has changed (a role, a zone): cached candidate lists are out of date. */
@@ -170,7 +158,7 @@ export class InstanceSet {
 
   /** Something was found out that {@link whenListed} may be waiting for. */
   tellWaiters(): void {
-    for (const waiter of [...this.#waiters]) waiter();
+    this.#waiters.tell();
   }
 
   /** The last attempt in flight at an instance has ended. */
@@ -189,52 +177,20 @@ export class InstanceSet {
 
   /** Resolves once there is what `patience` waits for; keeps the process alive until then. */
   whenListed(patience: Patience): Promise<void> {
-    if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy);
-    const { until, signal, error, deadlineMs } = patience;
-    if (until()) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const end = (settle: () => void): void => {
-        this.#waiters.delete(onNews);
-        timer.cancel();
-        signal?.removeEventListener('abort', onAbort);
-        settle();
-      };
-      const onNews = (): void => {
-        const closedBy = this.#closedBy;
-        if (closedBy !== undefined) {
-          end(() => {
-            reject(closedBy);
-          });
-        } else if (until()) end(resolve);
-      };
-      const onAbort = (): void => {
-        end(() => {
-          reject(signal?.reason as Error);
-        });
-      };
-      const timer = this.env.clock.setTimer(deadlineMs - this.env.clock.now(), () => {
-        end(() => {
-          reject(error());
-        });
-      });
-      this.#waiters.add(onNews);
-      if (signal?.aborted === true) onAbort();
-      else signal?.addEventListener('abort', onAbort, { once: true });
-    });
+    return this.#waiters.when(patience);
   }
 
   /** Stops watching. Members stay usable, so that calls in flight can end. */
   close(reason: Error): void {
-    this.#closedBy = reason;
     this.#loop.close(reason);
     this.#guard.close();
-    this.tellWaiters();
+    this.#waiters.close(reason);
   }
 
   /** Frees every breaker. May not be used afterwards. */
   shutdown(): void {
     for (const { state } of this.#members.values()) state.shutdown();
-    for (const { state } of this.#removed.values()) state.shutdown();
+    this.#removed.shutdown();
   }
 
   #receive(read: ReadonlyMap<string, Instance> | 'not-found'): void {
@@ -260,7 +216,8 @@ export class InstanceSet {
       (member === undefined ? added : updated).push(id);
       if (member !== undefined && member.instance.url !== instance.url) this.#remove(id);
       const known = this.#members.get(id)?.state;
-      const state = known ?? this.#recall(instance) ?? new InstanceState(instance, this.stateDeps);
+      const state =
+        known ?? this.#removed.recall(instance) ?? new InstanceState(instance, this.stateDeps);
       const tookCalls = known !== undefined && known.instance.weight > 0;
       state.instance = instance;
       this.#members.set(id, { instance, state });
@@ -268,7 +225,7 @@ export class InstanceSet {
         this.slowStart.begin(state, this.env.clock.now());
       }
     }
-    this.#forgetOld();
+    this.#removed.forgetOld();
     if (added.length + updated.length + removed.length === 0) return;
     this.#structure++;
     this.#version++;
@@ -291,8 +248,7 @@ export class InstanceSet {
     const member = this.#members.get(id);
     if (member === undefined) return;
     this.#members.delete(id);
-    const key = keyOf(member.instance);
-    this.#removed.set(key, { state: member.state, atMs: this.env.clock.now() });
+    this.#removed.remember(member);
   }
 
   /** Those that took calls, and take none any more. */
@@ -305,28 +261,6 @@ export class InstanceSet {
         return now?.state !== state || now.instance.weight === 0;
       });
   }
-
-  #recall(instance: Instance): InstanceState | undefined {
-    const key = keyOf(instance);
-    const remembered = this.#removed.get(key);
-    this.#removed.delete(key);
-    return remembered?.state;
-  }
-
-  /** Runs with each snapshot, so needs no timer: without snapshots nothing is removed either. */
-  #forgetOld(): void {
-    const oldest = this.env.clock.now() - KEEP_REMOVED_MS;
-    for (const [key, { state, atMs }] of this.#removed) {
-      if (atMs > oldest || state.pending > 0) continue;
-      state.shutdown();
-      this.#removed.delete(key);
-    }
-  }
-}
-
-/** What was learned is of a process at an address: the same id elsewhere is another. */
-function keyOf({ id, url }: Instance): string {
-  return `${id} ${url}`;
 }
 
 /** Same in every field that matters to a pick or a caller. The id is equal already. */

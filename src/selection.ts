@@ -1,37 +1,12 @@
+import { type Decision, type DecisionOptions, Decisions } from './decision.js';
 import { type ErrorCode, FairleadError } from './errors.js';
 import { EitherSet } from './either-set.js';
-import { unitHash } from './hash.js';
 import { type InstanceSet, NOTHING_TO_PICK } from './instance-set.js';
 import { InstanceState, type Lease } from './instance-state.js';
-import { Slot } from './slot.js';
+import type { Slot } from './slot.js';
+import { drawSlot } from './slot-draw.js';
 import { isAvailable } from './stages/available.js';
-import { whole } from './stages/part.js';
-import type {
-  CallContext,
-  Candidate,
-  Env,
-  Part,
-  Picker,
-  Policy,
-  Stage,
-  StageContext,
-} from './types.js';
-
-/** What is decided for all calls until the set changes or `expiresAtMs`. */
-interface Decision {
-  readonly version: number;
-  readonly structure: number;
-  readonly expiresAtMs: number;
-  /** A big set is not looked through again before, for the sake of a breaker or of a ramp. */
-  readonly restsUntilMs: number;
-  /** The preferred first. */
-  readonly slots: readonly Slot[];
-  /** Ids of the candidates whose breaker is not closed, or should not be. */
-  readonly doubtful: ReadonlySet<string>;
-  readonly stages: readonly { readonly name: string; readonly left: number }[];
-  /** Why the rules were set aside and all instances used; `undefined` in good times. */
-  readonly panic: string | undefined;
-}
+import type { CallContext, Candidate, Env } from './types.js';
 
 /** Why the last pick went where it went. Plain JSON. */
 export interface Explanation {
@@ -63,9 +38,7 @@ export interface Explanation {
   readonly reason: string;
 }
 
-export interface SelectionOptions {
-  readonly stages: readonly Stage[];
-  readonly policy: Policy;
+export interface SelectionOptions extends DecisionOptions {
   /** What the instances are selected by, in words; `undefined` for all of them. */
   readonly selector?: string | undefined;
   /** True while what the selector goes by is yet to be found out. */
@@ -76,26 +49,24 @@ export interface SelectionOptions {
 
 /** Stages, then the policy's pickers, over one instance set. Both run on change or expiry only. */
 export class Selection {
-  #decision: Decision | undefined;
-  #rebuilds = 0;
+  readonly #decisions: Decisions;
   #panicPicks = 0;
   #picked = false;
   #lastPicked: Candidate | undefined;
   #lastExcluded: readonly string[] = NONE;
   #toldPanic: string | undefined;
-  /** The picker last built for a part of each name, and the last one of all. */
-  readonly #pickers = new Map<string, Picker>();
-  #newest: Picker | undefined;
 
   constructor(
     private readonly set: InstanceSet,
     private readonly options: SelectionOptions,
     private readonly env: Env,
-  ) {}
+  ) {
+    this.#decisions = new Decisions(set, options, env);
+  }
 
   /** How often a picker has been built. */
   get rebuilds(): number {
-    return this.#rebuilds;
+    return this.#decisions.rebuilds;
   }
 
   /** How many picks were made in panic. */
@@ -104,15 +75,15 @@ export class Selection {
   }
 
   get panic(): string | undefined {
-    return this.#decision?.panic;
+    return this.#decisions.current?.panic;
   }
 
   /** Picks and begins an attempt; `undefined` when every candidate is excluded or there is none. */
   pick(context: CallContext): Lease | undefined {
     const { nowMs, excluded } = context;
-    const decision = this.#decide(nowMs);
+    const decision = this.#decisions.at(nowMs);
     if (decision.panic !== undefined || decision.slots.length === 0) this.set.wantFresh(nowMs);
-    const candidate = this.#isOld(decision, nowMs)
+    const candidate = this.#decisions.isOld(decision, nowMs)
       ? this.#chooseAvailable(decision, context)
       : this.#choose(decision, context);
     this.#picked = true;
@@ -149,7 +120,8 @@ export class Selection {
   }
 
   #choose({ slots, doubtful }: Decision, context: CallContext): Candidate | undefined {
-    const first = slots.length < 2 ? slots[0] : this.#draw(slots, context);
+    const first =
+      slots.length < 2 ? slots[0] : drawSlot(slots, this.options.policy, this.env.rng, context);
     if (first === undefined) return undefined;
     // First attempts give every candidate its trial: all of them in panic, one at a time where a breaker is half open.
     // A retry has no such duty, and no attempt to spare: it goes to an instance in good health, while there is one.
@@ -163,36 +135,13 @@ export class Selection {
     return first.picker.pick(context) ?? next(slots, first, context);
   }
 
-  /**
-   * Draws a part by ratio. Where the policy goes by keys, a key stays with the part that has its session, or else has
-   * the same part each time; but a trial takes whatever comes, for few keys might never come to it.
-   */
-  #draw(slots: readonly Slot[], { hashKey }: CallContext): Slot | undefined {
-    let left = this.env.rng.next();
-    for (const slot of slots) {
-      if (slot.part.trial !== true) continue;
-      left -= slot.part.ratio;
-      if (left < 0) return slot;
-    }
-    if (this.options.policy.keyed === true && hashKey !== undefined) {
-      const keeping = slots.find(
-        ({ part, picker }) => part.ratio > 0 && picker.keeps?.(hashKey) === true,
-      );
-      return keeping ?? drawByKey(slots, hashKey);
-    }
-    for (const slot of slots) {
-      if (slot.part.trial === true) continue;
-      left -= slot.part.ratio;
-      if (left < 0) return slot;
-    }
-    return slots.find(({ part }) => part.ratio > 0) ?? slots[0]; // what rounding left over
-  }
-
   /** True while a call that has tried `excluded`, and `id`, could still go to another instance. */
   hasUntried(excluded: ReadonlySet<string>, nowMs: number, id?: string): boolean {
-    return this.#decide(nowMs).slots.some(({ part: { candidates } }) =>
-      candidates.some(({ instance }) => instance.id !== id && !excluded.has(instance.id)),
-    );
+    return this.#decisions
+      .at(nowMs)
+      .slots.some(({ part: { candidates } }) =>
+        candidates.some(({ instance }) => instance.id !== id && !excluded.has(instance.id)),
+      );
   }
 
   /** Why there is nothing to pick: an error's code, and its text. */
@@ -207,11 +156,11 @@ export class Selection {
   /** True while nothing matches a selector of which that is not yet the last word. */
   isPending(nowMs: number): boolean {
     const { isPending } = this.options;
-    return isPending !== undefined && this.#decide(nowMs).slots.length === 0 && isPending();
+    return isPending !== undefined && this.#decisions.at(nowMs).slots.length === 0 && isPending();
   }
 
   explain(nowMs: number): Explanation {
-    const { stages, slots, panic } = this.#decide(nowMs);
+    const { stages, slots, panic } = this.#decisions.at(nowMs);
     this.#tellPanic();
     const { name, load } = this.options.policy;
     return {
@@ -258,72 +207,8 @@ export class Selection {
     this.#toldPanic = panic;
     this.options.onPanic?.(panic);
   }
-
-  #decide(nowMs: number): Decision {
-    const current = this.#decision;
-    if (current !== undefined) {
-      if (!this.#isOld(current, nowMs)) return current;
-      if (current.structure === this.set.structure && nowMs < current.restsUntilMs) return current;
-    }
-    return (this.#decision = this.#build(nowMs, current));
-  }
-
-  #isOld({ version, expiresAtMs }: Decision, nowMs: number): boolean {
-    return version !== this.set.version || nowMs >= expiresAtMs;
-  }
-
-  #build(nowMs: number, previous: Decision | undefined): Decision {
-    const { version, structure, slowStart, size } = this.set;
-    slowStart.refresh(nowMs);
-    let expiresAtMs = slowStart.nextMs;
-    let panic: string | undefined;
-    const context: StageContext = {
-      nowMs,
-      expireAt: (atMs) => {
-        if (atMs > nowMs) expiresAtMs = Math.min(expiresAtMs, atMs);
-      },
-      panic: (reason) => {
-        panic ??= reason;
-      },
-    };
-    let parts: readonly Part[] = [whole(this.set.members())];
-    const stages = this.options.stages.map((stage) => {
-      parts = parts
-        .flatMap((part) => stage.apply(part, context))
-        .filter(({ candidates }) => candidates.length > 0);
-      const left = parts.reduce(
-        (sum, part) => sum + (part.ratio > 0 ? part.candidates.length : 0),
-        0,
-      );
-      return { name: stage.name, left };
-    });
-    const doubtful = doubtfulOf(parts, context);
-    const slots = parts.map((part) => this.#slotFor(part, previous).prepare());
-    const restsUntilMs = size > BIG ? nowMs + size / BIG_PER_MS : nowMs;
-    return { version, structure, expiresAtMs, restsUntilMs, slots, doubtful, stages, panic };
-  }
-
-  /** The slot of the same name before, where it fits; else a new one, that is to know what the others know. */
-  #slotFor(part: Part, previous: Decision | undefined): Slot {
-    const before = previous?.slots.find((slot) => slot.part.name === part.name);
-    if (before?.fits(part) === true) return before.forPart(part);
-    return new Slot(
-      part,
-      this.options.policy,
-      this.env,
-      () => this.#pickers.get(part.name) ?? this.#newest,
-      (picker) => {
-        this.#rebuilds++;
-        this.#pickers.set(part.name, picker);
-        this.#newest = picker;
-      },
-    );
-  }
 }
 
-/** Sets of more instances rest between two builds, for their size over {@link BIG_PER_MS} in ms: some 3 % of the time. */
-const BIG = 1_000;
-const BIG_PER_MS = 100;
 /** Candidates passed over, at most, that have become unavailable since the last build. */
 const MOST_PASSED_OVER = 8;
 
@@ -337,34 +222,4 @@ function next(slots: readonly Slot[], first: Slot, context: CallContext): Candid
     if (candidate !== undefined) return candidate;
   }
   return undefined;
-}
-
-/**
- * The part that a key belongs to, by weighted rendezvous: when ratios change, only keys of the parts that lose move, and
- * only to those that gain.
- */
-function drawByKey(slots: readonly Slot[], hashKey: string): Slot | undefined {
-  let best = slots[0];
-  let least = Infinity;
-  for (const slot of slots) {
-    const { name, ratio, trial } = slot.part;
-    if (ratio === 0 || trial === true) continue;
-    const cost = -Math.log(unitHash(hashKey, name)) / ratio;
-    if (cost >= least) continue;
-    best = slot;
-    least = cost;
-  }
-  return best;
-}
-
-function doubtfulOf(parts: readonly Part[], context: StageContext): ReadonlySet<string> {
-  const ids = new Set<string>();
-  for (const { candidates } of parts) {
-    for (const { instance, state } of candidates) {
-      const isHeld = state.heldUntilMs > context.nowMs;
-      if (isHeld) context.expireAt(state.heldUntilMs);
-      if (isHeld || state.breaker.kind !== 'closed') ids.add(instance.id);
-    }
-  }
-  return ids;
 }
