@@ -4,19 +4,11 @@
  * Run as a program it prints the path.
  */
 import { execFile } from 'node:child_process';
-import {
-  access,
-  constants,
-  copyFile,
-  mkdir,
-  mkdtemp,
-  realpath,
-  rename,
-  rm,
-} from 'node:fs/promises';
+import { access, constants, copyFile, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { executableOnPath, explain, reason, runAsProgram } from './find-program.mjs';
 import { downloadDebianPackage } from './consul/debian-package.mjs';
 import { downloadRelease } from './consul/release-archive.mjs';
 
@@ -41,7 +33,7 @@ export async function findConsul({ fetch = false } = {}) {
   if (named !== undefined && named !== '') {
     const binary = path.resolve(named);
     await consulVersion(binary).catch((error) => {
-      throw new Error(explain([`CONSUL_BIN is ${JSON.stringify(named)}: ${reason(error)}`]));
+      throw new Error(explainConsul([`CONSUL_BIN is ${JSON.stringify(named)}: ${reason(error)}`]));
     });
     return binary;
   }
@@ -59,7 +51,7 @@ export async function findConsul({ fetch = false } = {}) {
   };
 
   const present =
-    (await attempt('consul on PATH', findOnPath)) ??
+    (await attempt('consul on PATH', () => executableOnPath('consul'))) ??
     (await attempt('earlier download', async () => cachedBinary));
   if (present !== undefined) return present;
   if (fetch) {
@@ -68,7 +60,7 @@ export async function findConsul({ fetch = false } = {}) {
       if (binary !== undefined) return binary;
     }
   }
-  throw new Error(explain(tried));
+  throw new Error(explainConsul(tried));
 }
 
 /**
@@ -82,19 +74,6 @@ export async function consulVersion(binary) {
   const version = /^Consul v(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
   if (version === undefined) throw new Error('it runs, but is no Consul');
   return version;
-}
-
-async function findOnPath() {
-  for (const dir of (process.env['PATH'] ?? '').split(path.delimiter)) {
-    if (dir === '') continue;
-    const binary = path.resolve(dir, 'consul');
-    const found = await access(binary, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (found) return binary;
-  }
-  throw new Error('not found');
 }
 
 /** Downloads into a private folder and moves the result into place in one step, so that runs may race. */
@@ -113,25 +92,12 @@ async function install(download) {
   }
 }
 
-function reason(error) {
-  if (error.code === 'ENOENT') return 'not found';
-  if (error.code === 'EACCES') return 'not executable';
-  return String(error.message).trim();
-}
-
-function explain(tried) {
-  return [
+function explainConsul(tried) {
+  return explain(
     'No Consul binary, and the integration tests need one.',
-    ...tried.map((line) => `  - ${line.replaceAll('\n', '\n    ')}`),
+    tried,
     'Set CONSUL_BIN to the path of a Consul binary, or run only the tests that need none: npm run test:unit',
-  ].join('\n');
+  );
 }
 
-if (process.argv[1] !== undefined && (await realpath(process.argv[1])) === (await realpath(here))) {
-  try {
-    console.log(await findConsul({ fetch: true }));
-  } catch (error) {
-    console.error(error.message);
-    process.exitCode = 1;
-  }
-}
+await runAsProgram(import.meta.url, () => findConsul({ fetch: true }));

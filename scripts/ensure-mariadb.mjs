@@ -7,6 +7,7 @@ import { access, constants, mkdir, mkdtemp, readdir, realpath, rename, rm } from
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { executableOnPath, explain, reason, runAsProgram } from './find-program.mjs';
 import { downloadDebianPackages } from './mariadb/debian-packages.mjs';
 
 const run = promisify(execFile);
@@ -24,7 +25,9 @@ export async function findMariadb({ fetch = false } = {}) {
   const named = process.env['MARIADBD_BIN'];
   if (named !== undefined && named !== '') {
     return await check({ binary: path.resolve(named) }).catch((error) => {
-      throw new Error(explain([`MARIADBD_BIN is ${JSON.stringify(named)}: ${reason(error)}`]));
+      throw new Error(
+        explainMariadb([`MARIADBD_BIN is ${JSON.stringify(named)}: ${reason(error)}`]),
+      );
     });
   }
 
@@ -41,7 +44,7 @@ export async function findMariadb({ fetch = false } = {}) {
     (await attempt('mariadbd on PATH', findOnPath)) ??
     (await attempt('earlier download', () => unpacked(cachedRoot))) ??
     (fetch ? await attempt('Debian packages', install) : undefined);
-  if (program === undefined) throw new Error(explain(tried));
+  if (program === undefined) throw new Error(explainMariadb(tried));
   return program;
 }
 
@@ -75,17 +78,8 @@ async function findShare(binary) {
 }
 
 async function findOnPath() {
-  const onPath = (process.env['PATH'] ?? '').split(path.delimiter).filter((dir) => dir !== '');
   // Where distributions keep servers, and what few users have on their PATH.
-  for (const dir of [...onPath, '/usr/sbin', '/usr/libexec']) {
-    const binary = path.resolve(dir, 'mariadbd');
-    const found = await access(binary, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (found) return { binary };
-  }
-  throw new Error('not found');
+  return { binary: await executableOnPath('mariadbd', ['/usr/sbin', '/usr/libexec']) };
 }
 
 /** The program in a folder that Debian's packages were unpacked to, with the libraries that came with it. */
@@ -113,26 +107,12 @@ async function install() {
   }
 }
 
-function reason(error) {
-  if (error.code === 'ENOENT') return 'not found';
-  if (error.code === 'EACCES') return 'not executable';
-  return String(error.message).trim();
-}
-
-function explain(tried) {
-  return [
+function explainMariadb(tried) {
+  return explain(
     'No MariaDB server, and the tests with databases need one.',
-    ...tried.map((line) => `  - ${line.replaceAll('\n', '\n    ')}`),
+    tried,
     'Install MariaDB 10.6 or later, or set MARIADBD_BIN to the path of its server (mariadbd).',
-  ].join('\n');
+  );
 }
 
-if (process.argv[1] !== undefined && (await realpath(process.argv[1])) === (await realpath(here))) {
-  try {
-    const { binary } = await findMariadb({ fetch: true });
-    console.log(binary);
-  } catch (error) {
-    console.error(error.message);
-    process.exitCode = 1;
-  }
-}
+await runAsProgram(import.meta.url, async () => (await findMariadb({ fetch: true })).binary);
