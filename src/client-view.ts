@@ -89,6 +89,7 @@ export class SelectedView implements ClientView {
     hashKey: undefined,
     inFlight: 0,
     retry: false,
+    passing: false,
   };
   /** Views of views by their selectors, in words. */
   readonly #views = new Map<string, ClientView>();
@@ -158,8 +159,9 @@ export class SelectedView implements ClientView {
   }
 
   readonly #isReady = (): boolean => {
-    const taking = this.#deps.set.members().filter(({ instance }) => instance.weight > 0);
-    return select(this.selectors, taking).length > 0;
+    const { set, selection, env } = this.#deps;
+    const taking = set.members().filter(({ instance }) => instance.weight > 0);
+    return select(this.selectors, taking).length > 0 && !selection.isPending(env.clock.now());
   };
 
   on<Name extends EventName>(name: Name, listener: Listener<Name>): () => void {

@@ -16,7 +16,7 @@ import { SetHealth } from './set-health.js';
 import { available } from './stages/available.js';
 import { draining } from './stages/draining.js';
 import { priority } from './stages/priority.js';
-import { describeSelectors, matching, type Selector } from './stages/selector.js';
+import { describeSelectors, matching, select, type Selector } from './stages/selector.js';
 import { subset } from './stages/subset.js';
 import { zone } from './stages/zone.js';
 import type { Env, Rng, Stage } from './types.js';
@@ -86,7 +86,7 @@ class ServiceClient implements Client {
               byRole && options.healthCheck === undefined ? `${String(view)}${NO_ROLES}` : view,
             isPending:
               byRole && options.healthCheck !== undefined
-                ? () => set.members().some(({ state }) => state.health === 'unknown')
+                ? () => isRoleUnknown(set, selectors)
                 : undefined,
             onPanic: (reason) => {
               this.#tellPanic(view, reason);
@@ -197,6 +197,15 @@ class ServiceClient implements Client {
     if (reason === undefined) this.#events.emit('panic.ended', at);
     else this.#events.emit('panic.started', { ...at, reason });
   }
+}
+
+/** True while nobody is known to be what all selectors mean, and somebody may be: first checks are out. */
+function isRoleUnknown(set: InstanceSet, selectors: readonly Selector[]): boolean {
+  const members = set.members();
+  const exact = selectors.map((selector): Selector => ({ ...selector, fallback: 'error' }));
+  return (
+    members.some(({ state }) => state.health === 'unknown') && select(exact, members).length === 0
+  );
 }
 
 /** What is added to the error of a selector that cannot match. */

@@ -58,7 +58,12 @@ export class Decisions {
       if (!this.isOld(current, nowMs)) return current;
       if (current.structure === this.set.structure && nowMs < current.restsUntilMs) return current;
     }
-    return (this.#current = this.#build(nowMs, current));
+    return this.renew(nowMs);
+  }
+
+  /** What holds now, looked at anew. */
+  renew(nowMs: number): Decision {
+    return (this.#current = this.#build(nowMs, this.#current));
   }
 
   /** True when it is used although something has changed since: of a big set. */
@@ -93,8 +98,16 @@ export class Decisions {
     });
     const doubtful = doubtfulOf(parts, context);
     const slots = parts.map((part) => this.#slotFor(part, previous).prepare());
+    this.#forgetPickers(parts);
     const restsUntilMs = size > BIG ? nowMs + size / BIG_PER_MS : nowMs;
     return { version, structure, expiresAtMs, restsUntilMs, slots, doubtful, stages, panic };
+  }
+
+  /** Pickers of parts that are no more; the newest of all stays, and with it what they share. */
+  #forgetPickers(parts: readonly Part[]): void {
+    if (this.#pickers.size <= parts.length) return;
+    const names = new Set(parts.map(({ name }) => name));
+    for (const name of this.#pickers.keys()) if (!names.has(name)) this.#pickers.delete(name);
   }
 
   /** The slot of the same name before, where it fits; else a new one, that is to know what the others know. */

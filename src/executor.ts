@@ -57,6 +57,7 @@ class Call<T> implements CallContext {
   excluded: ReadonlySet<string> = NOTHING_TRIED;
   readonly hashKey: string | undefined;
   retry = false;
+  readonly passing = false;
   readonly #deadline: Deadline;
   readonly #timeoutMs: number;
   /** Whether an attempt that the instance may have acted on can be made again. */

@@ -135,6 +135,11 @@ export class InstanceSet {
   /** True while an instance that takes calls is listed. */
   readonly hasTaking = (): boolean => countTaking(this.#list) > 0;
 
+  /** True while this is the record of a listed instance. */
+  has(state: InstanceState): boolean {
+    return this.#members.get(state.instance.id)?.state === state;
+  }
+
   members(): readonly Member[] {
     return [...this.#members.values()];
   }

@@ -20,8 +20,17 @@ export interface Breaker {
   readonly heldUntilMs: number;
   /** Admits an attempt; the permit says whether its outcome will count. */
   admit(nowMs: number): BreakerPermit;
-  /** Tells how an admitted attempt ended. Late permits change nothing. `retryAfterMs`: the pause the instance asked for. */
-  record(permit: BreakerPermit, outcome: Outcome, nowMs: number, retryAfterMs?: number): void;
+  /**
+   * Tells how an admitted attempt ended. Late permits change nothing. `retryAfterMs`: the pause the instance asked for.
+   * `answered`: it was told as a success before, and has failed after all.
+   */
+  record(
+    permit: BreakerPermit,
+    outcome: Outcome,
+    nowMs: number,
+    retryAfterMs?: number,
+    answered?: boolean,
+  ): void;
   /** Opens it for a reason of somebody else's (outlier detection), if it is closed. */
   trip(nowMs: number): void;
   /** Releases its timers. May not be used afterwards. */
@@ -34,8 +43,13 @@ export const UNCOUNTED: BreakerPermit = -1;
 
 /** Compares the outcomes of one instance with those of its peers. Implemented in health/outlier-detection.ts. */
 export interface OutlierWatch {
-  /** Counts an outcome that blames or praises the instance. @returns true when it now stands out as bad. */
-  record(success: boolean, nowMs: number): boolean;
+  /**
+   * Counts an outcome that blames or praises the instance. `answered`: it was told as a success before, and has failed
+   * after all.
+   *
+   * @returns true when the instance now stands out as bad.
+   */
+  record(success: boolean, nowMs: number, answered?: boolean): boolean;
 }
 
 /** A load that keeps the latency estimate. */
@@ -144,8 +158,7 @@ export class InstanceState implements InstanceRecord {
     this.#learn(lease, 'success', nowMs);
     this.successRatio = successRatioAt(this, nowMs);
     this.ewmaAtMs = nowMs;
-    // Whatever lives on for hours: the breaker hears of its success now.
-    this.#judge(lease, 'success', nowMs);
+    this.#judge(lease, 'success', nowMs); // now, for it may live on for hours
   }
 
   receive(report: LoadReport): void {
@@ -157,7 +170,7 @@ export class InstanceState implements InstanceRecord {
   /** Takes back what a lease began. Called by the lease, once. */
   settle(lease: Lease, outcome: Outcome, retryAfterMs: number | undefined): void {
     const nowMs = this.#deps.clock.now();
-    this.pending--;
+    const wasLast = --this.pending === 0;
     this.#deps.traffic.inFlight--;
     if (outcome === 'ignored') {
       this.#waiting.remove(lease);
@@ -171,14 +184,16 @@ export class InstanceState implements InstanceRecord {
     if (!lease.hasAnswered || outcome !== 'success') {
       this.#judge(lease, outcome, nowMs, retryAfterMs);
     }
-    if (this.pending === 0) this.#deps.onIdle?.(this);
+    if (wasLast && this.pending === 0) this.#deps.onIdle?.(this);
   }
 
   /** Tells the breaker, and whoever compares. */
   #judge(lease: Lease, outcome: Outcome, nowMs: number, retryAfterMs?: number): void {
-    this.#breaker?.record(lease.permit, outcome, nowMs, retryAfterMs);
+    const failedAfterAll = lease.hasAnswered && outcome !== 'success';
+    this.#breaker?.record(lease.permit, outcome, nowMs, retryAfterMs, failedAfterAll);
     if (outcome === 'ignored') return;
-    if (this.#watch?.record(outcome === 'success', nowMs) === true) this.#breaker?.trip(nowMs);
+    const standsOut = this.#watch?.record(outcome === 'success', nowMs, failedAfterAll);
+    if (standsOut === true) this.#breaker?.trip(nowMs);
   }
 
   /** Learns from the latency of one attempt, which waits no longer. */
@@ -239,8 +254,8 @@ export class Lease {
    */
   answered(): void {
     if (this.#ended || this.hasAnswered) return;
-    this.#state.answered(this);
     this.hasAnswered = true;
+    this.#state.answered(this);
   }
 
   /**

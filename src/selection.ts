@@ -105,18 +105,17 @@ export class Selection {
 
   /** What was decided of a big set may be a little old: what has become unavailable since is passed over. */
   #chooseAvailable(decision: Decision, context: CallContext): Candidate | undefined {
-    const candidate = this.#choose(decision, context);
-    if (decision.panic !== undefined) return candidate;
+    if (decision.panic !== undefined) return this.#choose(decision, context);
+    const { nowMs } = context;
     const gone = new Set<string>();
-    const { nowMs, hashKey, inFlight, retry } = context;
-    const excluded = new EitherSet(context.excluded, gone);
-    let other = candidate;
-    for (let i = 0; i < MOST_PASSED_OVER && other !== undefined; i++) {
-      if (isAvailable(other.state, nowMs)) return other;
-      gone.add(other.instance.id);
-      other = this.#choose(decision, { nowMs, hashKey, inFlight, retry, excluded });
+    const withoutGone = { ...plain(context), excluded: new EitherSet(context.excluded, gone) };
+    let candidate = this.#choose(decision, context);
+    while (candidate !== undefined && gone.size < MOST_PASSED_OVER) {
+      if (isAvailable(candidate.state, nowMs)) return candidate;
+      gone.add(candidate.instance.id);
+      candidate = this.#choose(decision, withoutGone);
     }
-    return other ?? candidate;
+    return this.#choose(this.#decisions.renew(nowMs), context);
   }
 
   #choose({ slots, doubtful }: Decision, context: CallContext): Candidate | undefined {
@@ -126,13 +125,11 @@ export class Selection {
     // First attempts give every candidate its trial: all of them in panic, one at a time where a breaker is half open.
     // A retry has no such duty, and no attempt to spare: it goes to an instance in good health, while there is one.
     if (context.retry && doubtful.size > 0) {
-      const { nowMs, hashKey, inFlight, retry } = context;
       const excluded = new EitherSet(context.excluded, doubtful);
-      const cautious = { nowMs, hashKey, inFlight, retry, excluded };
-      const candidate = first.picker.pick(cautious) ?? next(slots, first, cautious);
+      const candidate = pickFrom(slots, first, { ...plain(context), excluded });
       if (candidate !== undefined) return candidate;
     }
-    return first.picker.pick(context) ?? next(slots, first, context);
+    return pickFrom(slots, first, context);
   }
 
   /** True while a call that has tried `excluded`, and `id`, could still go to another instance. */
@@ -153,10 +150,12 @@ export class Selection {
     return NOTHING_TO_PICK[this.set.status];
   }
 
-  /** True while nothing matches a selector of which that is not yet the last word. */
+  /** True while nothing matches a selector, and that is not yet the last word. */
   isPending(nowMs: number): boolean {
     const { isPending } = this.options;
-    return isPending !== undefined && this.#decisions.at(nowMs).slots.length === 0 && isPending();
+    if (isPending === undefined) return false;
+    const { slots, panic } = this.#decisions.at(nowMs);
+    return (slots.length === 0 || panic !== undefined) && isPending();
   }
 
   explain(nowMs: number): Explanation {
@@ -214,12 +213,24 @@ const MOST_PASSED_OVER = 8;
 
 const NONE: readonly string[] = [];
 
-/** A candidate of the other parts, in their order, for a call that has tried all of `first`. */
-function next(slots: readonly Slot[], first: Slot, context: CallContext): Candidate | undefined {
+/** A candidate of `first`, or else of the other parts in their order, for a call that has tried all of it. */
+function pickFrom(
+  slots: readonly Slot[],
+  first: Slot,
+  context: CallContext,
+): Candidate | undefined {
+  const isTrial = first.part.trial === true;
+  const candidate = first.picker.pick(isTrial ? { ...plain(context), passing: true } : context);
+  if (candidate !== undefined || slots.length === 1) return candidate;
+  const elsewhere = { ...plain(context), passing: true };
   for (const slot of slots) {
-    if (slot === first) continue;
-    const candidate = slot.picker.pick(context);
-    if (candidate !== undefined) return candidate;
+    const other = slot === first ? undefined : slot.picker.pick(elsewhere);
+    if (other !== undefined) return other;
   }
   return undefined;
+}
+
+/** The context as an object of its own: that of a call has getters, which a spread would leave behind. */
+function plain({ nowMs, excluded, hashKey, inFlight, retry, passing }: CallContext): CallContext {
+  return { nowMs, excluded, hashKey, inFlight, retry, passing };
 }

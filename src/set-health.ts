@@ -63,15 +63,19 @@ export class SetHealth {
         this.events.emit('breaker.held', { service, instanceId: state.instance.id });
       },
       onChange: (to, outMs, from) => {
-        if (to.kind === 'closed') this.#set?.slowStart.begin(state, this.env.clock.now(), outMs);
-        this.#cap?.noteBreaker(state, from.kind !== 'closed', to.kind !== 'closed');
-        this.#set?.noteBreaker();
+        // One that has left may still hear of its last attempts; nobody counts on it.
+        if (this.#set?.has(state) === true) {
+          if (to.kind === 'closed') this.#set.slowStart.begin(state, this.env.clock.now(), outMs);
+          this.#cap?.noteBreaker(state, from.kind !== 'closed', to.kind !== 'closed');
+          this.#set.noteBreaker();
+        }
         this.#tellBreaker(state.instance.id, to);
       },
     });
   }
 
-  #mayOpen({ instance }: InstanceState): boolean {
+  #mayOpen({ instance, health }: InstanceState): boolean {
+    if (health === 'unhealthy') return true; // is out already
     if (this.#cap === undefined || this.#cap.allows(instance)) return true;
     this.#set?.wantFresh(this.env.clock.now()); // too many fail: the list may be out of date
     return false;

@@ -192,6 +192,8 @@ export interface CallContext {
   readonly inFlight: number;
   /** True when an attempt of the same call has failed. */
   readonly retry: boolean;
+  /** True where the call is only passing through: a trial, or a retry in another part. No session moves for that. */
+  readonly passing: boolean;
 }
 
 /** A chooser over a fixed candidate list. Keeps positions, never candidates of another list. */

@@ -645,8 +645,8 @@ describe('a policy is told', () => {
     const policy: Policy = {
       name: 'noting',
       build: (candidates) => ({
-        pick({ nowMs, excluded, hashKey, inFlight, retry }) {
-          told.push({ nowMs, excluded, hashKey, inFlight, retry });
+        pick({ nowMs, excluded, hashKey, inFlight, retry, passing }) {
+          told.push({ nowMs, excluded, hashKey, inFlight, retry, passing });
           return candidates.find(({ instance }) => !excluded.has(instance.id));
         },
       }),
@@ -666,10 +666,17 @@ describe('a policy is told', () => {
     await settle();
     const none = new Set();
     expect(told).toEqual([
-      { nowMs: 0, excluded: none, hashKey: 'k', inFlight: 0, retry: false },
-      { nowMs: 0, excluded: none, hashKey: 'c', inFlight: 1, retry: false },
-      { nowMs: 0, excluded: new Set(['a']), hashKey: undefined, inFlight: 2, retry: false },
-      { nowMs: 50, excluded: none, hashKey: undefined, inFlight: 2, retry: false },
+      { nowMs: 0, excluded: none, hashKey: 'k', inFlight: 0, retry: false, passing: false },
+      { nowMs: 0, excluded: none, hashKey: 'c', inFlight: 1, retry: false, passing: false },
+      {
+        nowMs: 0,
+        excluded: new Set(['a']),
+        hashKey: undefined,
+        inFlight: 2,
+        retry: false,
+        passing: false,
+      },
+      { nowMs: 50, excluded: none, hashKey: undefined, inFlight: 2, retry: false, passing: false },
     ]);
     await client.close();
   });
@@ -691,13 +698,14 @@ describe('a policy is told', () => {
     await clock.advance(200);
     expect(call.status).toBe('resolved');
     expect(told.slice(1)).toEqual([
-      { nowMs: 0, excluded: new Set(), hashKey: 'k', inFlight: 1, retry: false },
+      { nowMs: 0, excluded: new Set(), hashKey: 'k', inFlight: 1, retry: false, passing: false },
       {
         nowMs: expect.any(Number) as number,
         excluded: new Set(['a']),
         hashKey: 'k',
         inFlight: 1,
         retry: true,
+        passing: false,
       },
     ]);
     expect(told[2]?.nowMs).toBeGreaterThanOrEqual(30);
@@ -743,7 +751,7 @@ describe('a policy is told', () => {
     expect(tried).toEqual(['a', 'b']);
     const { excluded, ...rest } = told.at(-1) ?? { excluded: new Set<string>() };
     expect([...excluded]).toEqual(['a']);
-    expect(rest).toEqual({ nowMs: 1_000, hashKey: 'k', inFlight: 0, retry: true });
+    expect(rest).toEqual({ nowMs: 1_000, hashKey: 'k', inFlight: 0, retry: true, passing: false });
     await client.close();
   });
 

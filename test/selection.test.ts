@@ -60,6 +60,7 @@ async function made(
         hashKey: undefined,
         inFlight: 0,
         retry: (context.excluded?.size ?? 0) > 0,
+        passing: false,
         ...context,
       });
       lease?.end('ignored');

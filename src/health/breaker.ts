@@ -93,13 +93,19 @@ export class OpossumBreaker implements Breaker {
     return this.#become({ kind: 'half-open', probeUntilMs: nowMs + this.settings.maxOpenMs });
   }
 
-  record(permit: BreakerPermit, outcome: Outcome, nowMs: number, retryAfterMs?: number): void {
+  record(
+    permit: BreakerPermit,
+    outcome: Outcome,
+    nowMs: number,
+    retryAfterMs?: number,
+    answered = false,
+  ): void {
     if (permit !== this.#epoch) return;
     const success = outcome === 'success';
     const counts = outcome !== 'ignored';
     if (counts && !success && retryAfterMs !== undefined) this.#retryAtMs = nowMs + retryAfterMs;
     if (this.#state.kind === 'closed') {
-      if (counts) this.#count(success, nowMs);
+      if (counts) this.#count(success, nowMs, answered);
     } else if (success) this.#close(nowMs);
     else if (counts) this.#open(nowMs);
     else this.#become({ kind: 'half-open', probeUntilMs: undefined });
@@ -114,8 +120,9 @@ export class OpossumBreaker implements Breaker {
     this.#opossum.shutdown();
   }
 
-  #count(success: boolean, nowMs: number): void {
+  #count(success: boolean, nowMs: number, answered: boolean): void {
     this.#rotateTo(nowMs);
+    if (answered) this.#takeBackSuccess();
     this.#consecutive = success ? 0 : this.#consecutive + 1;
     const isOver = this.#tell(success);
     if (isOver || this.#consecutive >= this.settings.consecutiveFailures) {
@@ -189,6 +196,14 @@ export class OpossumBreaker implements Breaker {
     if (passed <= 0) return;
     this.#dropOldest(Math.min(passed, BUCKETS));
     this.#bucketStartMs += passed * bucketMs;
+  }
+
+  /** An attempt is one in the window, though it was told twice; one of longer ago than a bucket counts as two. */
+  #takeBackSuccess(): void {
+    const [current] = this.#opossum.status.window;
+    if (current === undefined || current.successes === 0) return;
+    current.successes--;
+    current.fires--;
   }
 
   #dropOldest(buckets: number): void {

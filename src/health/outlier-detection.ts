@@ -43,7 +43,7 @@ class Watch implements OutlierWatch {
     this.#breaker = of.breaker;
   }
 
-  record(success: boolean, nowMs: number): boolean {
+  record(success: boolean, nowMs: number, answered = false): boolean {
     const { of, all, settings } = this;
     const own = this.#own;
     own.moveTo(all.moveTo(Math.floor((nowMs / settings.windowMs) * STEPS)));
@@ -55,8 +55,9 @@ class Watch implements OutlierWatch {
       own.takeOut(own);
     }
     if (breaker.kind !== 'closed') return false;
-    own.add(success);
-    all.add(success);
+    const turns = answered && own.hasSuccess;
+    own.add(success, turns);
+    all.add(success, turns);
     return !success && this.#standsOut();
   }
 
@@ -93,8 +94,15 @@ class OutcomeWindow {
     return this.#step;
   }
 
-  add(success: boolean): void {
-    this.#count(this.#step % STEPS, 1, success ? 0 : 1);
+  /** True when a success is there to be taken back. */
+  get hasSuccess(): boolean {
+    const bucket = this.#step % STEPS;
+    return (this.#attemptsOf[bucket] ?? 0) > (this.#failuresOf[bucket] ?? 0);
+  }
+
+  /** @param turns a success of this step turns out to be a failure: one attempt, not two. */
+  add(success: boolean, turns: boolean): void {
+    this.#count(this.#step % STEPS, turns ? 0 : 1, success ? 0 : 1);
   }
 
   /** Takes out what `other` holds of the same steps. */

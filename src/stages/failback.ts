@@ -3,6 +3,9 @@ import type { ResolvedPriority } from '../topology-options.js';
 import type { StageContext } from '../types.js';
 import { ROUNDING, sum } from './levels.js';
 
+/** Shares below are none. */
+const LEAST_SHARE = 1e-12;
+
 /** What a level is to have. */
 export interface Aim {
   readonly priority: number;
@@ -50,7 +53,10 @@ export class Failback {
     this.#climbs = climbs;
     keepOrder(climbs, aims);
     for (const climb of climbs) climb.wish(nowMs, this.#settings, context);
-    return climbs.map(({ share }, i) => share - (climbs[i - 1]?.share ?? 0));
+    return climbs.map(({ share }, i) => {
+      const own = share - (climbs[i - 1]?.share ?? 0);
+      return own > LEAST_SHARE ? own : 0; // what rounding leaves would pass for calls
+    });
   }
 }
 
@@ -127,7 +133,7 @@ class Climb {
 
   /** Raises the share at once. The rises go on, and show when they pass it. */
   lift(share: number): void {
-    this.#share = Math.max(this.#share, share);
+    if (share > this.#share + ROUNDING) this.#share = share;
     if (this.#share >= this.#goal) this.#rises = [];
   }
 

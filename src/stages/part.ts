@@ -13,6 +13,7 @@ export function slice(
   belongs: (candidate: Candidate) => boolean,
 ): Part {
   return {
+    ...part,
     name: part.name === '' ? name : `${part.name}, ${name}`,
     ratio,
     eligible: part.eligible.filter(belongs),

@@ -18,7 +18,7 @@ export function subset(settings: ResolvedSubset, rng: Rng): Stage {
   return {
     name: 'subset',
     apply(part) {
-      if (part.candidates.length <= settings.size) return [part];
+      if (part.candidates.length <= settings.size || part.trial === true) return [part];
       const chosen = choose(part);
       // In the order of the part, so that a picker over the same ones stays.
       const kept = part.candidates.filter((one) => chosen.has(one));

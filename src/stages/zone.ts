@@ -44,6 +44,7 @@ export function zone(settings: ResolvedZone, local: () => string | undefined): S
   return {
     name: 'zone',
     apply(part) {
+      if (part.trial === true) return [part]; // a few calls, wherever they go
       const here = local();
       if (here === undefined || part.eligible.length < minInstances) return [part];
       const zones = new Set(part.eligible.map(zoneOf));

@@ -46,6 +46,7 @@ export function context(excluded: readonly string[] = [], nowMs = 0): CallContex
     hashKey: undefined,
     inFlight: 0,
     retry: excluded.length > 0,
+    passing: false,
   };
 }
 

@@ -84,6 +84,7 @@ export class Scene {
       hashKey: call.hashKey,
       inFlight: this.#traffic.inFlight,
       retry: size > 0,
+      passing: false,
     });
     const picked = this.#guarded('pick', () => this.#picker?.pick(context), call);
     if (excluded.size !== size) {
