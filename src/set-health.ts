@@ -75,8 +75,7 @@ export class SetHealth {
   }
 
   #mayOpen({ instance, health }: InstanceState): boolean {
-    if (health === 'unhealthy') return true; // is out already
-    if (this.#cap === undefined || this.#cap.allows(instance)) return true;
+    if (this.#cap === undefined || this.#cap.allows(instance, health === 'unhealthy')) return true;
     this.#set?.wantFresh(this.env.clock.now()); // too many fail: the list may be out of date
     return false;
   }

@@ -231,7 +231,8 @@ describe('an answer', () => {
       state: { kind: 'closed' },
       heldUntilMs: -Infinity,
       admit: () => 7,
-      record: (permit, outcome, nowMs) => told.push(['breaker', permit, outcome, nowMs]),
+      record: (permit, outcome, nowMs, _retryAfterMs, answered) =>
+        told.push(['breaker', permit, outcome, nowMs, answered]),
       trip: () => undefined,
       shutdown: () => undefined,
     };
@@ -239,8 +240,8 @@ describe('an answer', () => {
       clock,
       createBreaker: () => breaker,
       createWatch: () => ({
-        record(success, nowMs) {
-          told.push(['watch', success, nowMs]);
+        record(success, nowMs, answered) {
+          told.push(['watch', success, nowMs, answered]);
           return false;
         },
       }),
@@ -257,20 +258,20 @@ describe('an answer', () => {
       lease.end('success');
     });
     expect(told).toEqual([
-      ['breaker', 7, 'success', 20],
-      ['watch', true, 20],
+      ['breaker', 7, 'success', 20, false],
+      ['watch', true, 20, false],
     ]);
   });
 
-  it('does not hide a failure that comes later', async () => {
+  it('is taken back by a failure that comes later', async () => {
     const told = await toldOf(async (lease, clock) => {
       lease.answered();
       await clock.advance(100);
       lease.end('failure');
     });
     expect(told.slice(2)).toEqual([
-      ['breaker', 7, 'failure', 100],
-      ['watch', false, 100],
+      ['breaker', 7, 'failure', 100, true],
+      ['watch', false, 100, true],
     ]);
   });
 });

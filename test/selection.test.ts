@@ -254,6 +254,36 @@ describe('keys in parts', () => {
     expect(moves.filter((move) => move.endsWith('to a1') || move.startsWith('c1'))).toEqual([]);
   });
 
+  it('with a session stay with it through a retry elsewhere, and a trial', async () => {
+    const { pick } = await made(['a1', 'b1', 'b2', 'new'], {
+      stages: [
+        {
+          name: 'trying',
+          apply: (part) => [
+            slice(part, 'a', 0.8, ({ instance }) => instance.id === 'a1'),
+            slice(part, 'b', 0.1, ({ instance }) => instance.id.startsWith('b')),
+            { ...slice(part, 'new', 0.1, ({ instance }) => instance.id === 'new'), trial: true },
+          ],
+        },
+      ],
+      policy: sticky(),
+    });
+    const home = (hashKey: string): string | undefined => {
+      for (;;) {
+        const id = pick({ hashKey });
+        if (id !== 'new') return id; // a trial now and then
+      }
+    };
+    for (const hashKey of keys.slice(0, 50)) {
+      const before = home(hashKey);
+      if (before === undefined) throw new Error('nothing picked');
+      for (let i = 0; i < 20; i++) pick({ hashKey });
+      const elsewhere = pick({ hashKey, excluded: new Set([before]) });
+      expect(elsewhere).not.toBe(before);
+      expect(home(hashKey)).toBe(before);
+    }
+  });
+
   it('with a session stay with it when a part appears, is divided, or goes', async () => {
     let letters = ['a', 'b'];
     const dividing: Stage = {
@@ -315,6 +345,20 @@ describe('a big set', () => {
     await clock.advance(20);
     pick();
     expect(looked()).toBe(2_000 - 40);
+  });
+
+  it('is looked through anew at once when too many have gone out', async () => {
+    const { pick, set, clock } = await made(names, {
+      stages: [available(0), divided({ i1: 1, i: 0 })],
+    });
+    pick();
+    await clock.advance(1);
+    for (const { instance, state } of set.members()) {
+      if (!instance.id.startsWith('i1')) continue;
+      Object.defineProperty(state, 'breaker', { value: { kind: 'open', untilMs: Infinity } });
+    }
+    set.noteBreaker();
+    for (let i = 0; i < 50; i++) expect(pick()).not.toMatch(/^i1/);
   });
 
   it('is looked through at once when the list has changed', async () => {

@@ -31,8 +31,10 @@ export class EjectionCap {
   /**
    * May one more of this instance's priority be out? All of them while another priority has one that is in, for that is
    * what it is there for; else the last one never, and no more than the ratio.
+   *
+   * @param isCounted it is out already, by a health check.
    */
-  allows(instance: { readonly priority: number }): boolean {
+  allows(instance: { readonly priority: number }, isCounted = false): boolean {
     const priority = this.#groupOf(instance);
     const version = this.version();
     if (version !== this.#version) {
@@ -43,7 +45,8 @@ export class EjectionCap {
       if (other !== priority && out < total) return true;
     }
     const { total, out } = this.#tallies.get(priority) ?? NOBODY;
-    return out + 1 < total && (out + 1) / total <= this.maxEjectedRatio;
+    const wouldBeOut = isCounted ? out : out + 1;
+    return wouldBeOut < total && wouldBeOut / total <= this.maxEjectedRatio;
   }
 
   /** The breaker of a member has changed: it was out before, or not, and is out now, or not. */

@@ -538,6 +538,32 @@ describe('one that may not open', () => {
   });
 });
 
+describe('one that had answered and failed after all', () => {
+  it('is one attempt of the window, a failed one', () => {
+    const rig = new Rig({ errorThresholdRatio: 0.9, consecutiveFailures: 100 });
+    for (let i = 0; i < 9; i++) {
+      const permit = rig.admit();
+      rig.end(permit, 'success');
+      rig.breaker.record(permit, 'failure', 0, undefined, true);
+      expect(rig.kind).toBe('closed');
+    }
+    const permit = rig.admit();
+    rig.end(permit, 'success');
+    rig.breaker.record(permit, 'failure', 0, undefined, true);
+    expect(rig.kind).toBe('open'); // 10 of 10, where 10 of 20 would be half
+  });
+
+  it('is one of its own where the answer was in an earlier bucket', async () => {
+    const rig = new Rig({ errorThresholdRatio: 0.6, minAttempts: 2, consecutiveFailures: 100 });
+    const permit = rig.admit();
+    rig.end(permit, 'success');
+    await rig.clock.advance(2_000);
+    rig.breaker.record(permit, 'failure', 2_000, undefined, true);
+    expect(rig.kind).toBe('closed'); // 1 of 2
+    expect(rig.run('F').kind).toBe('open'); // 2 of 3
+  });
+});
+
 describe('a trip', () => {
   it('opens a closed one', () => {
     expect(new Rig().trip().kind).toBe('open');

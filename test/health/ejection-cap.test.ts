@@ -6,7 +6,7 @@ import { settle } from '../../src/testing/manual-clock.js';
 import type { BreakerState, Candidate } from '../../src/types.js';
 import { candidate } from '../support/candidates.js';
 import { refused } from '../support/errors.js';
-import { rig, row } from '../support/fixtures.js';
+import { rig, row, specs } from '../support/fixtures.js';
 
 const OPEN: BreakerState = { kind: 'open', untilMs: 1 };
 const PROBING: BreakerState = { kind: 'half-open', probeUntilMs: undefined };
@@ -100,6 +100,15 @@ describe('who counts', () => {
     expect(capOver([], 1).allows({ priority: 0 })).toBe(false);
   });
 
+  it('one that a health check took out is counted once when its breaker wants to open too', () => {
+    const [a, b] = [prioritized('a', 0), prioritized('b', 0)];
+    Object.assign(a.state, { health: 'unhealthy' });
+    expect(capOver([a, b], 0.5).allows({ priority: 0 }, true)).toBe(true);
+    expect(capOver([a, b], 0.5).allows({ priority: 0 }, false)).toBe(false);
+    Object.assign(b.state, { health: 'unhealthy' });
+    expect(capOver([a, b], 0.5).allows({ priority: 0 }, true)).toBe(false); // the last one
+  });
+
   it('all are counted as one where priorities are switched off', () => {
     const members = [prioritized('a', 0, OPEN), prioritized('b', 1), prioritized('c', 2)];
     const cap = new EjectionCap(
@@ -185,6 +194,26 @@ it('follows breakers without counting again', () => {
 });
 
 describe('through a client', () => {
+  it('one that has left the list is not counted, whatever becomes of its last attempts', async () => {
+    const { client, source } = await rig(['a', 'b', 'c', 'd'], {
+      breaker: { consecutiveFailures: 2 },
+      shrinkGraceMs: 0,
+    });
+    const only = (id: string): { excluded: string[] } => ({
+      excluded: ['a', 'b', 'c', 'd'].filter((other) => other !== id),
+    });
+    const late = [client.pick(only('d')), client.pick(only('d'))];
+    source.set(specs('a', 'b', 'c'));
+    await settle();
+    client.pick(only('a')).end('success'); // the members are counted before the late failures come
+    for (const lease of late) lease.end('failure');
+    for (let i = 0; i < 2; i++) client.pick(only('b')).end('failure');
+    expect(row(client, 'b').breaker).toBe('open');
+    for (let i = 0; i < 2; i++) client.pick(only('a')).end('failure');
+    expect(row(client, 'a')).toMatchObject({ breaker: 'closed', held: true });
+    await client.close();
+  });
+
   async function failing(
     names: readonly string[],
     options: Parameters<typeof rig>[1] = {},

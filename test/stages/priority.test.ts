@@ -601,6 +601,22 @@ describe('the way back', () => {
     });
   });
 
+  it('never takes what rounding leaves for a share: a dead level gets its trial', () => {
+    // 1 - (1 - x) is a little more than x for the shares of these.
+    const DUE = { kind: 'half-open', probeUntilMs: undefined } as const;
+    for (let n = 2; n < 12; n++) {
+      for (let m = 2; m < 12; m++) {
+        const levels = [level(0, 0, 1), level(1, 1, n), level(2, 1, m)];
+        const bench = new Bench();
+        bench.shares(0, ...levels);
+        setBreaker(levels[0] ?? [], DUE);
+        const shares = bench.shares(1, ...levels);
+        expect(shares['0 on trial'], `${n}, ${m}`).toBe(0.1);
+        expect(shares[0]).toBeUndefined();
+      }
+    }
+  });
+
   describe('begins with a trial', () => {
     const DUE = { kind: 'half-open', probeUntilMs: undefined } as const;
     const PROBING = { kind: 'half-open', probeUntilMs: 99_999 } as const;

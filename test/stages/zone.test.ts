@@ -42,6 +42,14 @@ function ratios(parts: readonly Part[]): [string, number][] {
   return parts.map(({ name, ratio }) => [name, rounded(ratio)]);
 }
 
+it('leaves a trial undivided, with what it is', () => {
+  const candidates = Array.from({ length: 8 }, (_, i) => candidate(`c${i}`));
+  const part = { ...whole(candidates), trial: true };
+  const settings = { local: 'a', minInstances: 1, probeRatio: 0.03, callers: undefined };
+  const context = { nowMs: 0, expireAt: () => undefined, panic: () => undefined };
+  expect(zone(settings, () => 'a').apply(part, context)).toEqual([part]);
+});
+
 describe('nothing is divided', () => {
   it.each<[string, string, Partial<ResolvedZone>, string | undefined]>([
     ['while the local zone is unknown', 'xxyyzz', {}, undefined],
