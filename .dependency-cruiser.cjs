@@ -5,7 +5,7 @@
 const levels = [
   ['^src/(types|errors)\\.ts$'],
   [
-    '^src/(env|ramp|options|topology-options|health-options|http-check-options|call-options|events|discovery|validate|retry-after|instance-state|waiting-list|success-ratio|hash)\\.ts$',
+    '^src/(env|ramp|options|topology-options|health-options|http-check-options|call-options|events|discovery|validate|retry-after|instance-state|waiting-list|success-ratio|hash|largest-weight)\\.ts$',
   ],
   ['^src/policies/', '^src/stages/', '^src/health/', '^src/resilience/'],
   [

@@ -4,7 +4,7 @@ import type { Events } from './events.js';
 import { SlowStart } from './health/slow-start.js';
 import { InstanceState, type StateDeps } from './instance-state.js';
 import { RemovedStates } from './removed-states.js';
-import { countTaking, ShrinkGuard } from './shrink-guard.js';
+import { ShrinkGuard } from './shrink-guard.js';
 import type { Candidate, DiscoveryAdapter, DiscoveryFault, Env, Instance } from './types.js';
 import { type Patience, Waiters } from './waiters.js';
 import { WatchLoop } from './watch-loop.js';
@@ -132,9 +132,6 @@ export class InstanceSet {
   /** True once the source has said anything. */
   readonly isAnswered = (): boolean => this.#status !== 'waiting';
 
-  /** True while an instance that takes calls is listed. */
-  readonly hasTaking = (): boolean => countTaking(this.#list) > 0;
-
   /** True while this is the record of a listed instance. */
   has(state: InstanceState): boolean {
     return this.#members.get(state.instance.id)?.state === state;
@@ -168,8 +165,8 @@ export class InstanceSet {
 
   /** The last attempt in flight at an instance has ended. */
   noteIdle(state: InstanceState): void {
-    const { id, weight, url } = state.instance;
-    if (weight > 0 && this.#members.get(id)?.state === state) return;
+    if (this.#takesCalls(state)) return;
+    const { id, url } = state.instance;
     this.events.emit('instance.drained', { service: this.options.service, instanceId: id, url });
   }
 
@@ -261,10 +258,11 @@ export class InstanceSet {
     return before
       .filter(({ instance }) => instance.weight > 0)
       .map(({ state }) => state)
-      .filter((state) => {
-        const now = this.#members.get(state.instance.id);
-        return now?.state !== state || now.instance.weight === 0;
-      });
+      .filter((state) => !this.#takesCalls(state));
+  }
+
+  #takesCalls(state: InstanceState): boolean {
+    return state.instance.weight > 0 && this.has(state);
   }
 }
 

@@ -568,7 +568,7 @@ it('who has waited for the list is asked no more, and lets go of the signal', as
   let asked = 0;
   const until = (): boolean => {
     asked++;
-    return set.hasTaking();
+    return set.members().some(({ instance }) => instance.weight > 0);
   };
   const ready = watched(
     set.whenListed({ until, deadlineMs: 1_000, error: () => new Error('late'), signal }),

@@ -1,7 +1,7 @@
 import { InvalidOptionError } from '../errors.js';
 import type { CallContext, Candidate, Load, Picker, Policy, Rng } from '../types.js';
 import { checkFunction, checkKeys, checkNumber, checkString, isObject } from '../validate.js';
-import { largestWeight } from './largest-weight.js';
+import { largestWeight } from '../largest-weight.js';
 import { leastRequest } from './least-request.js';
 import { weightedDraw } from './weighted-draw.js';
 

@@ -1,6 +1,6 @@
 import { hash32 } from '../hash.js';
 import type { Candidate } from '../types.js';
-import { largestWeight } from './largest-weight.js';
+import { largestWeight } from '../largest-weight.js';
 
 /**
  * Candidates as consistent hashing sees them: those of weight > 0, in the order of their ids, so that the order of the
@@ -23,7 +23,7 @@ const SECOND_SEED = 0x9e3779b9;
 
 export function keyedList(given: readonly Candidate[]): KeyedList {
   const candidates = given.filter(({ instance }) => instance.weight > 0).sort(byId);
-  const largest = largestWeight(candidates, ({ instance }) => instance.weight);
+  const largest = largestWeight(candidates);
   const scaled = Float64Array.from(candidates, ({ instance }) => instance.weight / largest);
   const total = scaled.reduce((sum, weight) => sum + weight, 0);
   return {

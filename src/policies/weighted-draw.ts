@@ -1,5 +1,5 @@
 import type { CallContext, Candidate, Rng } from '../types.js';
-import { largestWeight } from './largest-weight.js';
+import { largestWeight } from '../largest-weight.js';
 
 /** Draws candidates at random in proportion to their capacities: weights, less while they warm up. */
 export interface WeightedDraw {

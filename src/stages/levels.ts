@@ -1,3 +1,4 @@
+import { largestWeight } from '../largest-weight.js';
 import type { Candidate } from '../types.js';
 
 /** The instances of one priority. */
@@ -49,10 +50,6 @@ export function healthOf({ eligible, available }: Level, overprovisioningFactor:
 /** The weight of all these in units of `unit`, the largest weight: the sum of huge ones must not overflow. */
 export function weightOf(candidates: readonly Candidate[], unit: number): number {
   return sum(candidates.map(({ instance }) => instance.weight / unit));
-}
-
-export function largestWeight(candidates: readonly Candidate[]): number {
-  return candidates.reduce((largest, { instance }) => Math.max(largest, instance.weight), 0);
 }
 
 export function sum(numbers: readonly number[]): number {

@@ -1,17 +1,9 @@
+import { largestWeight } from '../largest-weight.js';
 import type { ResolvedPriority } from '../topology-options.js';
 import type { Candidate, InstanceRecord, Part, Stage } from '../types.js';
 import { isAvailable } from './available.js';
 import { type Aim, Failback } from './failback.js';
-import {
-  healthOf,
-  isOneLevel,
-  largestWeight,
-  type Level,
-  levelsOf,
-  ROUNDING,
-  sum,
-  weightOf,
-} from './levels.js';
+import { healthOf, isOneLevel, type Level, levelsOf, ROUNDING, sum, weightOf } from './levels.js';
 import { slice } from './part.js';
 
 /** Share of the calls that may be a trial, while an instance waits for one whose priority gets no calls. */

@@ -1,3 +1,4 @@
+import { largestWeight } from '../largest-weight.js';
 import type { ResolvedZone } from '../topology-options.js';
 import type { Candidate, Part, Stage } from '../types.js';
 import { slice } from './part.js';
@@ -94,7 +95,7 @@ function divide(
 /** Each zone's part of the weight of all these. */
 function availableByZone(candidates: readonly Candidate[]): Map<Zone, number> {
   // A sum of huge weights would overflow, and what tiny ones are beside them vanish.
-  const largest = candidates.reduce((max, { instance }) => Math.max(max, instance.weight), 0);
+  const largest = largestWeight(candidates);
   const weights = new Map<Zone, number>();
   for (const candidate of candidates) {
     const name = zoneOf(candidate);

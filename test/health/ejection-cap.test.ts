@@ -139,9 +139,11 @@ it('a client without priorities counts all its instances as one', async () => {
   await client.close();
 });
 
-it('counts again only when the version has grown', () => {
-  const members = [candidate('a'), candidate('b')];
-  let version = 1;
+/** A cap that is asked how often it has counted its members. */
+function counted(
+  members: readonly Candidate[],
+  version: () => number,
+): { cap: EjectionCap; counts: () => number } {
   let asked = 0;
   const cap = new EjectionCap(
     0.5,
@@ -149,14 +151,21 @@ it('counts again only when the version has grown', () => {
       asked++;
       return members;
     },
-    () => version,
+    version,
   );
+  return { cap, counts: () => asked };
+}
+
+it('counts again only when the version has grown', () => {
+  const members = [candidate('a'), candidate('b')];
+  let version = 1;
+  const { cap, counts } = counted(members, () => version);
   for (let i = 0; i < 100; i++) expect(cap.allows({ priority: 0 })).toBe(true);
-  expect(asked).toBe(1);
+  expect(counts()).toBe(1);
   version++;
   members.push(candidate('c', 1, { breaker: OPEN }));
   expect(cap.allows({ priority: 0 })).toBe(false);
-  expect(asked).toBe(2);
+  expect(counts()).toBe(2);
 });
 
 it('follows breakers without counting again', () => {
@@ -167,15 +176,7 @@ it('follows breakers without counting again', () => {
     candidate('d'),
     candidate('e', 0),
   ];
-  let asked = 0;
-  const cap = new EjectionCap(
-    0.5,
-    () => {
-      asked++;
-      return members;
-    },
-    () => 1,
-  );
+  const { cap, counts } = counted(members, () => 1);
   const [a, b, , , drained] = members;
   if (!a || !b || !drained) throw new Error('five members');
   expect(cap.allows(a.instance)).toBe(true);
@@ -190,7 +191,7 @@ it('follows breakers without counting again', () => {
   Object.assign(b.state, { health: 'unhealthy' });
   cap.noteBreaker(b.state, false, true); // was counted as out when its health changed
   expect(cap.allows(a.instance)).toBe(true);
-  expect(asked).toBe(1);
+  expect(counts()).toBe(1);
 });
 
 describe('through a client', () => {

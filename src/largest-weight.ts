@@ -1,4 +1,4 @@
-import type { Candidate } from '../types.js';
+import type { Candidate } from './types.js';
 
 /**
  * What weights are divided by before they are summed or multiplied: a sum of huge ones must not overflow (grpc-go#5699),
@@ -6,7 +6,11 @@ import type { Candidate } from '../types.js';
  */
 export function largestWeight(
   candidates: readonly Candidate[],
-  weightOf: (candidate: Candidate) => number,
+  weightOf: (candidate: Candidate) => number = weightOfInstance,
 ): number {
   return candidates.reduce((max, candidate) => Math.max(max, weightOf(candidate)), 0);
+}
+
+function weightOfInstance({ instance }: Candidate): number {
+  return instance.weight;
 }
