@@ -7,6 +7,8 @@ export interface AttemptContext {
   readonly instance: Instance;
   /** Number of this attempt within its call, from 1. */
   readonly attempt: number;
+  /** Time this attempt has, in ms, as it begins: to be handed on to the instance, say. */
+  readonly timeoutMs: number;
   /** Aborts when the attempt or the call times out, or the caller cancels. Costs nothing until it is read. */
   readonly signal: AbortSignal;
   /**
@@ -34,6 +36,7 @@ export class Attempt implements AttemptContext {
   constructor(
     private readonly lease: Lease,
     readonly attempt: number,
+    readonly timeoutMs: number,
   ) {
     this.instance = lease.instance;
   }

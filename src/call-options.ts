@@ -1,6 +1,6 @@
 /** What a single call or pick can be given, beside the options of its client. */
 import { InvalidOptionError } from './errors.js';
-import type { Classify, Settled, Verdict } from './types.js';
+import type { AttemptRecord, Classify, Settled, Verdict } from './types.js';
 import {
   checkBoolean,
   checkFunction,
@@ -12,8 +12,8 @@ import {
   isObject,
 } from './validate.js';
 
-/** Options of one call. */
-export interface CallOptions {
+/** Options of one call. `F` is what its `fallback` gives. */
+export interface CallOptions<F = never> {
   /**
    * The function may run more than once without harm. Default false: it is run again only after an error that proves
    * that nothing was sent to the instance (its connection was refused, its name not found).
@@ -36,6 +36,15 @@ export interface CallOptions {
    * Default: cancels the body of a fetch `Response`.
    */
   readonly discard?: ((settled: Settled) => void) | undefined;
+  /** False: never a second attempt beside a slow one, though the client hedges. Default true. */
+  readonly hedge?: boolean | undefined;
+  /**
+   * What the call resolves with instead of failing: a value, or a function of the error. Not used when the caller
+   * cancels. Time limits do not apply to it.
+   */
+  readonly fallback?: F | ((error: unknown) => F | Promise<F>) | undefined;
+  /** Told of each attempt of this call as it ends, before the call itself ends. */
+  readonly onAttempt?: ((attempt: AttemptRecord) => void) | undefined;
 }
 
 /** Options of `pick`. */
@@ -47,7 +56,7 @@ export interface PickOptions {
 }
 
 /** Checked per call: cheap, and wrong values must not reach a timer. */
-export function checkCallOptions(options: CallOptions): void {
+export function checkCallOptions(options: CallOptions<unknown>): void {
   checkKeys('call', options, CALL_KEYS);
   if (options.timeoutMs !== undefined) checkMs('call.timeoutMs', options.timeoutMs);
   if (options.attemptTimeoutMs !== undefined) {
@@ -58,6 +67,8 @@ export function checkCallOptions(options: CallOptions): void {
   if (options.hashKey !== undefined) checkString('call.hashKey', options.hashKey);
   if (options.classify !== undefined) checkFunction('call.classify', options.classify);
   if (options.discard !== undefined) checkFunction('call.discard', options.discard);
+  if (options.hedge !== undefined) checkBoolean('call.hedge', options.hedge);
+  if (options.onAttempt !== undefined) checkFunction('call.onAttempt', options.onAttempt);
   if (options.signal !== undefined && !isAbortSignal(options.signal)) {
     throw new InvalidOptionError('call.signal', 'an AbortSignal', options.signal);
   }
@@ -71,6 +82,10 @@ export function checkVerdict(verdict: Verdict | undefined): Verdict | undefined 
   const { retry } = verdict as { readonly retry?: unknown };
   if (retry !== 'never' && retry !== 'if-idempotent' && retry !== 'always') {
     throw new InvalidOptionError('classify().retry', 'never, if-idempotent or always', retry);
+  }
+  const { where } = verdict as { readonly where?: unknown };
+  if (where !== undefined && where !== 'elsewhere' && where !== 'anywhere') {
+    throw new InvalidOptionError('classify().where', 'elsewhere or anywhere', where);
   }
   if (verdict.retryAfterMs !== undefined) {
     checkNumber('classify().retryAfterMs', verdict.retryAfterMs, { min: 0 });
@@ -101,4 +116,7 @@ const CALL_KEYS = [
   'hashKey',
   'classify',
   'discard',
+  'hedge',
+  'fallback',
+  'onAttempt',
 ];

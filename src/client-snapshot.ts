@@ -1,10 +1,11 @@
 /** The live table of a client, as plain JSON. */
+import type { GuardsSnapshot } from './call-guards.js';
 import type { SetStatus } from './instance-set.js';
 import type { InstanceState } from './instance-state.js';
 import { successRatioAt } from './success-ratio.js';
 import type { BreakerState, Health, LoadReport, ReceivedReport } from './types.js';
 
-export interface ClientSnapshot {
+export interface ClientSnapshot extends GuardsSnapshot {
   readonly service: string;
   readonly status: SetStatus | 'closed';
   readonly discovery: {
@@ -44,6 +45,8 @@ export interface InstanceSnapshot {
   readonly membership: 'listed' | 'draining' | 'leaving';
   readonly attempts: number;
   readonly pending: number;
+  /** Attempts it may have in flight at once; `undefined` when any number may. */
+  readonly limit: number | undefined;
   /** Latency estimate in ms; `undefined` until something was measured. */
   readonly ewmaMs: number | undefined;
   /** Share of good outcomes, 0 to 1, over about the last 10; returns to 1 within some 10 s without any. */
@@ -59,7 +62,7 @@ export function describeInstance(
   state: InstanceState,
   membership: InstanceSnapshot['membership'],
   nowMs: number,
-): InstanceSnapshot {
+): Omit<InstanceSnapshot, 'limit'> {
   const { instance, attempts, pending, measured, ewmaMs, breaker, report } = state;
   return {
     id: instance.id,

@@ -29,12 +29,12 @@ export interface ClientView {
    * Calls `fn` with a picked instance, and again with another when that fails and may be retried. Waits for
    * the first list of instances, within the deadline.
    *
-   * @returns what `fn` resolved with.
-   * @throws the error of the last attempt, untouched but for `fairlead.attempts`; a {@link FairleadError} when
-   * there was no instance, a time limit was reached, or the client is closed; the signal's reason when the
-   * caller cancelled.
+   * @returns what `fn` resolved with, or else what `fallback` gives.
+   * @throws the error of the last attempt, untouched but for its story in `fairlead` ({@link storyOf}); a
+   * {@link FairleadError} when there was no instance, a time limit was reached, too much was under way already, or the
+   * client is closed; the signal's reason when the caller cancelled.
    */
-  call<T>(fn: CallFunction<T>, options?: CallOptions): Promise<T>;
+  call<T, F = never>(fn: CallFunction<T>, options?: CallOptions<F>): Promise<T | F>;
   /**
    * Picks an instance for use outside `call` (sockets, database pools). End the lease when done with it; where it
    * lives on after the instance has answered, say so with {@link Lease.answered}.
@@ -111,15 +111,21 @@ export class SelectedView implements ClientView {
     return this.#deps.selection;
   }
 
-  async call<T>(fn: CallFunction<T>, options: CallOptions = {}): Promise<T> {
+  async call<T, F = never>(fn: CallFunction<T>, options: CallOptions<F> = {}): Promise<T | F> {
     checkFunction('fn', fn);
     checkCallOptions(options);
     const { gate } = this.shared;
-    gate.enter();
     try {
-      return await execute(fn, options, this.#deps);
-    } finally {
-      gate.leave();
+      gate.enter();
+      try {
+        return await execute(fn, options, this.#deps);
+      } finally {
+        gate.leave();
+      }
+    } catch (error) {
+      const { fallback, signal } = options;
+      if (fallback === undefined || signal?.aborted === true) throw error;
+      return await (isFunction(fallback) ? fallback(error) : fallback);
     }
   }
 
@@ -184,6 +190,13 @@ export class SelectedView implements ClientView {
     this.#views.set(key, view);
     return view;
   }
+}
+
+/** A fallback that is a function is called: it is no value. */
+function isFunction<F>(
+  fallback: F | ((error: unknown) => F | Promise<F>),
+): fallback is (error: unknown) => F | Promise<F> {
+  return typeof fallback === 'function';
 }
 
 /** So many are kept by their selectors, lest selectors made of data (a user's id) fill the memory. */

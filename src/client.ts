@@ -1,11 +1,12 @@
 import { CallGate } from './call-gate.js';
+import { CallGuards } from './call-guards.js';
 import { type ClientView, SelectedView } from './client-view.js';
-import { type ClientSnapshot, describeInstance } from './client-snapshot.js';
+import { type ClientSnapshot, describeInstance, type InstanceSnapshot } from './client-snapshot.js';
 import { realEnv } from './env.js';
 import { FairleadError, show } from './errors.js';
 import { type EventName, Events, type Listener } from './events.js';
 import { InstanceSet } from './instance-set.js';
-import type { Lease, Traffic } from './instance-state.js';
+import type { InstanceState, Lease, Traffic } from './instance-state.js';
 import type { CallFunction } from './attempt.js';
 import type { CallOptions, PickOptions } from './call-options.js';
 import { type ClientOptions, type ResolvedOptions, resolveOptions } from './options.js';
@@ -47,6 +48,7 @@ class ServiceClient implements Client {
   readonly #env: Env;
   readonly #set: InstanceSet;
   readonly #health: SetHealth;
+  readonly #guards: CallGuards;
   readonly #zone: ZoneFinder | undefined;
   readonly #view: SelectedView;
   readonly #discoveryName: string;
@@ -64,16 +66,24 @@ class ServiceClient implements Client {
     this.#discoveryName = options.discovery.name;
     this.#policyName = policy.name;
     this.#health = new SetHealth(options, env, this.#events);
-    const deps = { traffic, clock: env.clock, learner, ...this.#health.stateDeps };
+    const guards = new CallGuards(options, env.clock);
+    this.#guards = guards;
+    const { limits } = guards;
+    const stateDeps = { ...this.#health.stateDeps, inFlight: limits };
+    const deps = { traffic, clock: env.clock, learner, ...stateDeps };
     const set = new InstanceSet(options, env, this.#events, deps);
     this.#set = set;
     this.#health.attach(set);
+    set.onMembers = (states) => {
+      this.#health.watch(states);
+      limits?.watch(states);
+    };
     this.#zone = this.#findZone(options);
     const subsetRng = drawnOnce(env.rng);
     const zoneOf = (): string | undefined => this.#zone?.zone;
     this.#view = new SelectedView({
       gate: this.#gate,
-      deps: { options, set, env, events: this.#events, traffic },
+      deps: { options, set, env, events: this.#events, traffic, guards },
       select: (selectors) => {
         const view = selectors.length === 0 ? undefined : describeSelectors(selectors);
         const byRole = selectors.some(({ role }) => role !== undefined);
@@ -88,6 +98,7 @@ class ServiceClient implements Client {
               byRole && options.healthCheck !== undefined
                 ? () => isRoleUnknown(set, selectors)
                 : undefined,
+            full: limits?.full,
             onPanic: (reason) => {
               this.#tellPanic(view, reason);
             },
@@ -98,7 +109,7 @@ class ServiceClient implements Client {
     });
   }
 
-  call<T>(fn: CallFunction<T>, options?: CallOptions): Promise<T> {
+  call<T, F = never>(fn: CallFunction<T>, options?: CallOptions<F>): Promise<T | F> {
     return this.#view.call(fn, options);
   }
 
@@ -146,15 +157,25 @@ class ServiceClient implements Client {
       panicPicks,
       rebuilds,
       inFlight: this.#gate.inside,
+      ...this.#guards.describe(nowMs),
       instances: [
         ...set
           .members()
           .map(({ instance, state }) =>
-            describeInstance(state, instance.weight > 0 ? 'listed' : 'draining', nowMs),
+            this.#describe(state, instance.weight > 0 ? 'listed' : 'draining', nowMs),
           ),
-        ...set.leaving().map((state) => describeInstance(state, 'leaving', nowMs)),
+        ...set.leaving().map((state) => this.#describe(state, 'leaving', nowMs)),
       ],
     };
+  }
+
+  #describe(
+    state: InstanceState,
+    membership: InstanceSnapshot['membership'],
+    nowMs: number,
+  ): InstanceSnapshot {
+    const limit = this.#guards.limits?.limitOf(state);
+    return { ...describeInstance(state, membership, nowMs), limit };
   }
 
   close(): Promise<void> {
@@ -172,6 +193,7 @@ class ServiceClient implements Client {
       `The client of "${this.service}" is closed.`,
     );
     this.#set.close(reason);
+    this.#guards.close(reason);
     this.#health.close();
     this.#zone?.close();
     await this.#gate.close(reason);

@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'ERR_FAIRLEAD_NO_MATCH'
   | 'ERR_FAIRLEAD_ATTEMPT_TIMEOUT'
   | 'ERR_FAIRLEAD_DEADLINE_EXCEEDED'
+  | 'ERR_FAIRLEAD_CONCURRENCY_LIMIT'
   | 'ERR_FAIRLEAD_DISCOVERY'
   | 'ERR_FAIRLEAD_MISSING_DEPENDENCY'
   | 'ERR_FAIRLEAD_CLOSED';
@@ -29,6 +30,8 @@ export class FairleadError extends Error {
   readonly code: ErrorCode;
   /** The sends of the call, oldest first; empty when nothing was sent. */
   readonly attempts: readonly AttemptRecord[];
+  /** True when the call was not retried only because the client's retry budget was used up. */
+  readonly budgetExhausted: boolean = false;
 
   constructor(code: ErrorCode, message: string, details: FairleadErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
@@ -80,22 +83,40 @@ export function isFairleadError(error: unknown): error is FairleadError {
   return typeof error === 'object' && error !== null && BRAND in error;
 }
 
+/** How a call that failed went. */
+export interface CallStory {
+  /** The sends, oldest first. */
+  readonly attempts: readonly AttemptRecord[];
+  /** True when it was not retried only because the client's retry budget was used up. */
+  readonly budgetExhausted: boolean;
+}
+
 /** Adds the story of a call to an error that is not ours, as its property `fairlead`. An outer call tells its own. */
-export function tellAttempts(error: object, attempts: readonly AttemptRecord[]): void {
+export function tellStory(error: object, { attempts, budgetExhausted }: CallStory): void {
   Object.defineProperty(error, 'fairlead', {
-    value: { attempts },
+    value: { attempts, budgetExhausted },
     configurable: true,
     writable: true,
   });
 }
 
+/** Notes on an error of ours that the budget was the only reason not to retry. */
+export function tellBudgetExhausted(error: FairleadError): void {
+  Object.defineProperty(error, 'budgetExhausted', { value: true, enumerable: true });
+}
+
+const NO_STORY: CallStory = { attempts: [], budgetExhausted: false };
+
+/** The story behind an error that `call`, a wrapped axios or a wrapped fetch rejected with. */
+export function storyOf(error: unknown): CallStory {
+  if (isFairleadError(error)) return error;
+  const story = (error as { fairlead?: Partial<CallStory> } | null | undefined)?.fairlead;
+  return { ...NO_STORY, ...story };
+}
+
 /** The sends behind an error that `call`, a wrapped axios or a wrapped fetch rejected with, oldest first. */
 export function attemptsOf(error: unknown): readonly AttemptRecord[] {
-  if (isFairleadError(error)) return error.attempts;
-  const details = (
-    error as { fairlead?: { attempts?: readonly AttemptRecord[] } } | null | undefined
-  )?.fairlead;
-  return details?.attempts ?? [];
+  return storyOf(error).attempts;
 }
 
 /** A value as a message shows it: short, quoted, never throwing. */

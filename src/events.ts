@@ -56,6 +56,10 @@ export interface FairleadEvents {
   'breaker.half-opened': { readonly service: string; readonly instanceId: string };
   'breaker.closed': { readonly service: string; readonly instanceId: string };
   'attempt.ended': AttemptRecord & { readonly service: string };
+  /** A call would have been retried, but the retry budget is used up. */
+  'retry.refused': { readonly service: string; readonly attempts: number };
+  /** A call was turned away, for as many wait as may: nothing was sent. */
+  'call.rejected': { readonly service: string; readonly queued: number };
 }
 
 export type EventName = keyof FairleadEvents;
@@ -74,6 +78,8 @@ const NAMES: readonly EventName[] = [
   'breaker.half-opened',
   'breaker.closed',
   'attempt.ended',
+  'retry.refused',
+  'call.rejected',
 ];
 
 /**

@@ -1,25 +1,24 @@
-import { Attempt, type CallFunction, describeSettled } from './attempt.js';
-import { FairleadError, tellAttempts } from './errors.js';
+import type { CallFunction } from './attempt.js';
+import type { Bulkhead } from './bulkhead.js';
+import { CallErrors } from './call-errors.js';
+import { type CallOptions, checkVerdict } from './call-options.js';
+import { CallRecords } from './call-records.js';
+import { inheritedMs, runWithin } from './deadline-scope.js';
 import type { Events } from './events.js';
+import { hedged } from './hedged.js';
+import type { InstanceLimits } from './instance-limits.js';
 import type { InstanceSet } from './instance-set.js';
 import type { Lease, Traffic } from './instance-state.js';
-import { type CallOptions, checkVerdict } from './call-options.js';
 import type { ResolvedOptions } from './options.js';
 import { classify } from './resilience/classify.js';
-import { Deadline, type Limit } from './resilience/deadline.js';
+import { Deadline } from './resilience/deadline.js';
 import { discardBody } from './resilience/discard.js';
+import type { Hedger } from './resilience/hedger.js';
 import { backoffMs, type Pause, retryLoop } from './resilience/retry.js';
-import type { Selection } from './selection.js';
-import type {
-  AttemptRecord,
-  CallContext,
-  Env,
-  Instance,
-  Outcome,
-  Settled,
-  Verdict,
-} from './types.js';
-import { isOutcome } from './validate.js';
+import type { RetryBudget } from './resilience/retry-budget.js';
+import type { PickRequest, Selection } from './selection.js';
+import { type AttemptEnd, final, Sending, type SendingOwner } from './sending.js';
+import type { AttemptKind, Clock, Env, Settled, Verdict } from './types.js';
 
 /** What a call needs of its client. */
 export interface CallDeps {
@@ -29,60 +28,63 @@ export interface CallDeps {
   readonly env: Env;
   readonly events: Events;
   readonly traffic: Traffic;
+  /** What bounds the calls of the client together; `undefined` where nothing does. */
+  readonly guards: {
+    readonly budget: RetryBudget | undefined;
+    readonly hedger: Hedger | undefined;
+    readonly bulkhead: Bulkhead | undefined;
+    readonly limits: InstanceLimits | undefined;
+  };
 }
-
-/** How an attempt ended, and what follows from it. */
-interface AttemptEnd {
-  readonly settled: Settled;
-  readonly verdict: Verdict;
-}
-
-/** Ended by us or by the caller: blames nobody and ends the call. */
-const FINAL: Verdict = { outcome: 'ignored', retry: 'never' };
 
 const NOTHING_TRIED: ReadonlySet<string> = new Set();
 
 /** Runs one call: deadline, attempts, pick, send, outcome. Rejects with the error of the last attempt. */
-export function execute<T>(fn: CallFunction<T>, options: CallOptions, deps: CallDeps): Promise<T> {
+export function execute<T>(
+  fn: CallFunction<T>,
+  options: CallOptions<unknown>,
+  deps: CallDeps,
+): Promise<T> {
   return new Call(fn, options, deps).run();
 }
 
-/** An end that no attempt came to. */
-function over(error: unknown): AttemptEnd {
-  return { settled: { ok: false, error }, verdict: FINAL };
-}
-
-class Call<T> implements CallContext {
+class Call<T> implements PickRequest, SendingOwner {
   nowMs: number;
   excluded: ReadonlySet<string> = NOTHING_TRIED;
-  readonly hashKey: string | undefined;
+  triedZones: ReadonlySet<string> = NOTHING_TRIED;
   retry = false;
+  readonly hashKey: string | undefined;
   readonly passing = false;
+  readonly clock: Clock;
+  readonly signal: AbortSignal | undefined;
   readonly #deadline: Deadline;
-  readonly #timeoutMs: number;
   /** Whether an attempt that the instance may have acted on can be made again. */
   readonly #repeatable: boolean;
-  readonly #records: AttemptRecord[] = [];
+  readonly #records: CallRecords;
+  readonly #errors: CallErrors;
+  /** Attempts under way: one, or two when one is a hedge. */
+  readonly #underWay = new Set<Sending>();
   #attempts = 0;
-  #lastError: unknown;
-  /** Ends the attempt under way, if there is one. */
-  #cancelAttempt: ((reason: unknown) => void) | undefined;
 
   constructor(
     private readonly fn: CallFunction<T>,
-    private readonly options: CallOptions,
+    private readonly options: CallOptions<unknown>,
     private readonly deps: CallDeps,
   ) {
-    const { timeoutMs, attemptTimeoutMs, maxAttempts } = deps.options;
-    this.nowMs = deps.env.clock.now();
+    const { timeoutMs, attemptTimeoutMs, maxAttempts, inheritDeadline } = deps.options;
+    this.clock = deps.env.clock;
+    this.signal = options.signal;
+    this.nowMs = this.clock.now();
     this.hashKey = options.hashKey;
     this.#repeatable = options.idempotent === true && options.replayable !== false;
-    this.#timeoutMs = options.timeoutMs ?? timeoutMs;
     this.#deadline = new Deadline(this.nowMs, {
-      timeoutMs: this.#timeoutMs,
+      timeoutMs: options.timeoutMs ?? timeoutMs,
+      inheritedMs: inheritDeadline ? inheritedMs() : Infinity,
       attemptTimeoutMs: options.attemptTimeoutMs ?? attemptTimeoutMs,
       shares: this.#repeatable ? maxAttempts : 1,
     });
+    this.#records = new CallRecords(deps.events, deps.options.service, options.onAttempt);
+    this.#errors = new CallErrors(deps, this.#deadline, this.#records);
   }
 
   get inFlight(): number {
@@ -90,171 +92,215 @@ class Call<T> implements CallContext {
   }
 
   async run(): Promise<T> {
-    const { signal } = this.options;
+    const { signal } = this;
+    const { bulkhead } = this.deps.guards;
     signal?.throwIfAborted();
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     try {
-      const { set, selection } = this.deps;
-      if (set.status === 'waiting' || selection.isPending(this.nowMs)) await this.#firstList();
-      const first = await this.#attempt();
-      const pause = this.#plan(first);
-      const { settled } =
-        pause === undefined ? first : await retryLoop(pause, this.#attempt, this.#plan);
-      if (settled.ok) return settled.value as T;
-      throw this.#tell(settled.error);
+      const turn = bulkhead?.enter(this.#turn());
+      if (turn !== undefined) await turn;
+      try {
+        return await this.#run();
+      } finally {
+        bulkhead?.leave();
+      }
     } finally {
       signal?.removeEventListener('abort', this.#onAbort);
     }
   }
 
+  async #run(): Promise<T> {
+    const { set, selection } = this.deps;
+    if (set.status === 'waiting' || selection.isPending(this.nowMs)) await this.#firstList();
+    const first = await this.#firstAttempt();
+    const pause = this.#plan(first);
+    const { settled } =
+      pause === undefined
+        ? first
+        : await retryLoop(pause, () => this.#attempt('retry'), this.#plan);
+    if (settled.ok) return settled.value as T;
+    throw this.#records.tell(settled.error, settled.error === this.signal?.reason);
+  }
+
   readonly #onAbort = (): void => {
-    this.#cancelAttempt?.(this.options.signal?.reason);
+    for (const sending of [...this.#underWay]) sending.cut(this.signal?.reason, 'cancelled');
   };
 
   #firstList(): Promise<void> {
-    const { set, selection, env } = this.deps;
+    const { set, selection } = this.deps;
     return set.whenListed({
-      until: () => set.isAnswered() && !selection.isPending(env.clock.now()),
+      until: () => set.isAnswered() && !selection.isPending(this.clock.now()),
       deadlineMs: this.#deadline.atMs,
-      error: () =>
-        this.#error(
-          'ERR_FAIRLEAD_NOT_READY',
-          set.isAnswered()
-            ? `${selection.nothing()[1]}, as far as was found out within the deadline`
-            : 'no list of instances within the deadline',
-        ),
-      signal: this.options.signal,
+      error: () => this.#errors.notReady(),
+      signal: this.signal,
     });
   }
 
-  readonly #attempt = (): Promise<AttemptEnd> => {
-    const { signal } = this.options;
-    if (signal?.aborted === true) {
-      return Promise.resolve(over(signal.reason));
+  /** How it waits for its turn, where too much is under way. */
+  #turn(): Parameters<Bulkhead['enter']>[0] {
+    return {
+      deadlineMs: this.#deadline.atMs,
+      signal: this.signal,
+      error: () => this.#errors.pastDeadline(this.#attempts),
+      onFull: () => this.#errors.queueFull(),
+    };
+  }
+
+  #firstAttempt(): Promise<AttemptEnd> {
+    const { guards, options } = this.deps;
+    const { hedger } = guards;
+    const mayHedge = hedger !== undefined && this.#repeatable && this.options.hedge !== false;
+    if (!mayHedge || options.maxAttempts < 2) return this.#attempt('first');
+    return this.#attempt('first', (sending) =>
+      hedged(sending, hedger, this.clock, {
+        send: () => this.#hedge(sending),
+        isFinal: (end) => !this.#mayRetry(end.verdict),
+        discard: this.discard,
+      }),
+    );
+  }
+
+  /** @param end when the attempt that was sent counts as ended. */
+  #attempt(
+    kind: AttemptKind,
+    end: (sending: Sending) => Promise<AttemptEnd> = (sending) => sending.end,
+  ): Promise<AttemptEnd> {
+    if (this.signal?.aborted === true) {
+      return Promise.resolve(final(this.signal.reason, 'cancelled'));
     }
-    this.nowMs = this.deps.env.clock.now();
-    if (this.nowMs >= this.#deadline.atMs) return Promise.resolve(over(this.#pastDeadline()));
+    this.nowMs = this.clock.now();
+    if (this.nowMs >= this.#deadline.atMs) {
+      return Promise.resolve(final(this.#errors.pastDeadline(this.#attempts), 'deadline'));
+    }
     const lease = this.#pick();
-    return lease === undefined ? Promise.resolve(over(this.#noInstances())) : this.#send(lease);
-  };
+    if (lease !== undefined) return end(this.#send(lease, kind));
+    return this.#whenFree().then(
+      (free) =>
+        free === undefined
+          ? final(this.#errors.noInstances(), 'threw')
+          : end(this.#send(free, kind)),
+      (error: unknown) => final(error, 'threw'),
+    );
+  }
 
   #pick(): Lease | undefined {
     const { selection } = this.deps;
     const lease = selection.pick(this);
     if (lease !== undefined || this.excluded.size === 0) return lease;
+    // Untried ones that are only busy are waited for.
+    if (selection.hasUntried(this.excluded, this.nowMs)) return undefined;
     this.excluded = NOTHING_TRIED; // all were tried: better the same again than none
     return selection.pick(this);
   }
 
-  #send(lease: Lease): Promise<AttemptEnd> {
-    const attempt = new Attempt(lease, ++this.#attempts);
-    return new Promise((resolve) => {
-      let ended = false;
-      const end = (settled: Settled, verdict: Verdict): void => {
-        ended = true;
-        timer.cancel();
-        this.#cancelAttempt = undefined;
-        try {
-          if (verdict.outcome === 'success' && attempt.held !== undefined) {
-            this.#holdOpen(lease, attempt, attempt.held);
-          } else lease.end(verdict.outcome, verdict.retryAfterMs);
-          this.#note(lease, settled, verdict);
-          resolve({ settled, verdict });
-        } catch (error) {
-          // A load of the application's own threw. That must not leave the call unsettled.
-          resolve(over(error));
-        }
-      };
-      const abort = (error: unknown, verdict: Verdict): void => {
-        end({ ok: false, error }, verdict); // first: what the function makes of the signal is too late
-        attempt.abort(error);
-      };
-      const settle = (settled: Settled): void => {
-        if (ended)
-          this.#discard(settled); // too late: the attempt timed out or was cancelled
-        else this.#judge(settled, lease.instance, end);
-      };
-      const limit = this.#limit(lease);
-      const timer = this.deps.env.clock.setTimer(limit.ms, () => {
-        abort(this.#timeout(lease, limit), this.#deadline.verdictOf(limit));
-      });
-      this.#cancelAttempt = (reason) => {
-        abort(reason, FINAL);
-      };
-      try {
-        Promise.resolve(this.fn(attempt)).then(
-          (value) => {
-            settle({ ok: true, value });
-          },
-          (error: unknown) => {
-            settle({ ok: false, error });
-          },
-        );
-      } catch (error) {
-        settle({ ok: false, error });
-      }
-    });
+  /** A lease once an instance has room; `undefined` when it is not for want of room that there is none. */
+  async #whenFree(): Promise<Lease | undefined> {
+    const { guards, selection } = this.deps;
+    const { limits } = guards;
+    const isBusy = (): boolean => selection.hasUntried(this.excluded, this.nowMs);
+    if (limits === undefined || !isBusy()) return undefined;
+    let lease: Lease | undefined;
+    const take = (): boolean => {
+      this.nowMs = this.clock.now();
+      lease = this.#pick();
+      return lease !== undefined || !isBusy();
+    };
+    await limits.whenFree(take, this.#turn());
+    return lease;
   }
 
-  /** The function has returned, its body still streams: the instance stays busy and the caller can still cancel. */
-  #holdOpen(lease: Lease, attempt: Attempt, held: Promise<Outcome>): void {
-    const { signal } = this.options;
-    const onAbort = (): void => {
-      attempt.abort(signal?.reason);
-    };
-    const finish = (outcome: Outcome): void => {
-      signal?.removeEventListener('abort', onAbort);
-      lease.end(signal?.aborted === true ? 'ignored' : outcome);
-    };
-    signal?.addEventListener('abort', onAbort, { once: true });
-    lease.answered();
-    held.then(
-      (outcome) => {
-        finish(isOutcome(outcome) ? outcome : 'failure');
-      },
-      () => {
-        finish('failure');
-      },
+  #send(lease: Lease, kind: AttemptKind): Sending {
+    const number = ++this.#attempts;
+    const elsewhere = this.deps.selection.hasUntried(
+      this.excluded,
+      lease.startedAtMs,
+      lease.instance.id,
+    );
+    const limit = this.#deadline.limitOf(number, lease.startedAtMs, elsewhere);
+    const sending = new Sending({ lease, number, kind, limit }, this);
+    this.#underWay.add(sending);
+    const { fn } = this;
+    if (!this.deps.options.inheritDeadline) return sending.run(fn);
+    return sending.run((context) => runWithin(limit.ms, this.clock, () => fn(context)));
+  }
+
+  /** The second attempt beside a slow one, if there is another instance that can take it, and it is allowed. */
+  #hedge({ plan }: Sending): Sending | undefined {
+    const { selection, guards, traffic } = this.deps;
+    const { budget } = guards;
+    const nowMs = this.clock.now();
+    if (nowMs >= this.#deadline.atMs) return undefined;
+    if (budget !== undefined && budget.available(nowMs) < 1) return undefined;
+    const lease = selection.pick({
+      nowMs,
+      excluded: new Set([...this.excluded, plan.lease.instance.id]),
+      hashKey: this.hashKey,
+      inFlight: traffic.inFlight,
+      retry: true,
+      passing: true,
+      activeOnly: true,
+    });
+    if (lease === undefined) return undefined;
+    budget?.withdraw(nowMs);
+    return this.#send(lease, 'hedge');
+  }
+
+  timeOut(sending: Sending): void {
+    const { lease, limit } = sending.plan;
+    const error = limit.isDeadline
+      ? this.#errors.pastDeadline(this.#attempts)
+      : this.#errors.attemptTimeout(lease.instance.id, limit.ms);
+    sending.cut(
+      error,
+      limit.isDeadline ? 'deadline' : 'timed-out',
+      this.#deadline.verdictOf(limit),
     );
   }
 
-  /** Frees what a settled attempt holds that nobody will read (a response body holds its connection). */
-  #discard(settled: Settled): void {
+  judge(settled: Settled, { instance }: Lease): Verdict {
+    return (
+      checkVerdict(this.options.classify?.(settled, instance)) ??
+      checkVerdict(this.deps.options.classify?.(settled, instance)) ??
+      classify(settled, instance)
+    );
+  }
+
+  note(sending: Sending, end: AttemptEnd): void {
+    this.#underWay.delete(sending);
+    const { instance } = sending.plan.lease;
+    const { outcome } = end.verdict;
+    const nowMs = this.clock.now();
+    if (outcome === 'success') this.deps.guards.budget?.deposit(nowMs);
+    else {
+      this.retry = true;
+      this.excluded = new Set([...this.excluded, instance.id]);
+      const { zone } = instance.locality;
+      if (zone !== undefined) this.triedZones = new Set([...this.triedZones, zone]);
+    }
+    this.#records.add(sending, end, nowMs);
+  }
+
+  /** A property, for it is handed on. Frees what a settled attempt holds that nobody will read. */
+  readonly discard = (settled: Settled): void => {
     try {
       (this.options.discard ?? discardBody)(settled);
     } catch {
       // What cannot be freed is no reason to fail a call that goes on.
     }
-  }
+  };
 
-  #judge(
-    settled: Settled,
-    instance: Instance,
-    end: (settled: Settled, verdict: Verdict) => void,
-  ): void {
-    let verdict: Verdict;
-    try {
-      verdict =
-        checkVerdict(this.options.classify?.(settled, instance)) ??
-        checkVerdict(this.deps.options.classify?.(settled, instance)) ??
-        classify(settled, instance);
-    } catch (error) {
-      end({ ok: false, error }, FINAL); // a broken `classify` is the application's fault
-      return;
-    }
-    end(settled, verdict);
+  #mayRetry({ retry }: Verdict): boolean {
+    if (retry === 'never') return false;
+    return retry === 'always' ? this.options.replayable !== false : this.#repeatable;
   }
 
   /** How to pause before another attempt, or `undefined` when this end is the call's. */
   readonly #plan = ({ settled, verdict }: AttemptEnd): Pause | undefined => {
-    const { options, selection, env } = this.deps;
-    const mayRetry =
-      verdict.retry === 'always' ? this.options.replayable !== false : this.#repeatable;
-    if (verdict.retry === 'never' || !mayRetry || this.#attempts >= options.maxAttempts) {
-      return undefined;
-    }
-    const nowMs = env.clock.now();
+    const { options, selection, env, guards } = this.deps;
+    if (!this.#mayRetry(verdict) || this.#attempts >= options.maxAttempts) return undefined;
+    const nowMs = this.clock.now();
     const elsewhere = selection.hasUntried(this.excluded, nowMs);
+    if (verdict.where === 'elsewhere' && !elsewhere) return undefined;
     // Nothing was sent and another instance can take it: no reason to wait. Retry-After binds only the
     // instance that sent it.
     const pauseMs =
@@ -262,69 +308,11 @@ class Call<T> implements CallContext {
         ? 0
         : Math.max(backoffMs(this.#attempts, env.rng), elsewhere ? 0 : (verdict.retryAfterMs ?? 0));
     if (nowMs + pauseMs >= this.#deadline.atMs) return undefined;
-    this.#discard(settled);
-    return () =>
-      pauseMs === 0 ? Promise.resolve() : env.clock.sleep(pauseMs, this.options.signal);
-  };
-
-  #note(lease: Lease, settled: Settled, { outcome }: Verdict): void {
-    const { events, env, options } = this.deps;
-    if (outcome !== 'success') {
-      this.excluded = new Set([...this.excluded, lease.instance.id]);
-      this.retry = true;
-      if (!settled.ok) this.#lastError = settled.error;
-    } else if (!events.hears('attempt.ended')) return;
-    const record: AttemptRecord = {
-      attempt: this.#attempts,
-      instanceId: lease.instance.id,
-      durationMs: env.clock.now() - lease.startedAtMs,
-      outcome,
-      error: describeSettled(settled),
-    };
-    this.#records.push(record);
-    events.emit('attempt.ended', { service: options.service, ...record });
-  }
-
-  #limit({ instance, startedAtMs }: Lease): Limit {
-    const elsewhere = this.deps.selection.hasUntried(this.excluded, startedAtMs, instance.id);
-    return this.#deadline.limitOf(this.#attempts, startedAtMs, elsewhere);
-  }
-
-  #timeout(lease: Lease, { ms, isDeadline }: Limit): FairleadError {
-    return isDeadline
-      ? this.#pastDeadline()
-      : this.#error(
-          'ERR_FAIRLEAD_ATTEMPT_TIMEOUT',
-          `instance ${lease.instance.id} gave no answer within attemptTimeoutMs ${String(Math.round(ms))}`,
-        );
-  }
-
-  #pastDeadline(): FairleadError {
-    return this.#error(
-      'ERR_FAIRLEAD_DEADLINE_EXCEEDED',
-      `no answer within timeoutMs ${String(this.#timeoutMs)}, in ${String(this.#attempts)} attempt(s)`,
-    );
-  }
-
-  #noInstances(): FairleadError {
-    const [code, what] = this.deps.selection.nothing();
-    return this.#error(code, what);
-  }
-
-  #error(code: FairleadError['code'], what: string): FairleadError {
-    const { options, set } = this.deps;
-    return new FairleadError(code, `Service "${options.service}": ${what}${set.troubleText}.`, {
-      cause: this.#lastError ?? set.trouble,
-      attempts: this.#records,
-    });
-  }
-
-  /** The error as the caller gets it: their own, with the call's story in `fairlead`. */
-  #tell(error: unknown): unknown {
-    const own = error instanceof FairleadError || error === this.options.signal?.reason;
-    if (!own && error instanceof Error && Object.isExtensible(error)) {
-      tellAttempts(error, this.#records);
+    if (guards.budget?.withdraw(nowMs) === false) {
+      this.#records.noteRefused(this.#attempts);
+      return undefined;
     }
-    return error;
-  }
+    this.discard(settled);
+    return () => (pauseMs === 0 ? Promise.resolve() : this.clock.sleep(pauseMs, this.signal));
+  };
 }

@@ -5,14 +5,17 @@ export { type Client, createClient } from './client.js';
 export { type ClientPool, createClientPool } from './client-pool.js';
 export type { ClientView } from './client-view.js';
 export type { ClientSnapshot, InstanceSnapshot } from './client-snapshot.js';
+export { withDeadline } from './deadline-scope.js';
 export { fromEmitter, poll, type PollOptions } from './discovery.js';
 export {
   attemptsOf,
+  type CallStory,
   type ErrorCode,
   FairleadError,
   InvalidInstanceError,
   InvalidOptionError,
   isFairleadError,
+  storyOf,
 } from './errors.js';
 export type { EventName, FairleadEvents, Listener } from './events.js';
 export type {
@@ -30,7 +33,6 @@ export type {
   ClientOptions,
   ClientPoolOptions,
   PolicyName,
-  RetryOptions,
 } from './options.js';
 export { adaptive, type AdaptiveOptions } from './policies/adaptive.js';
 export { adaptiveLoad, type AdaptiveLoadOptions } from './policies/adaptive-load.js';
@@ -48,6 +50,13 @@ export { serverWeighted, type ServerWeightedOptions } from './policies/server-we
 export { sticky, type StickyOptions } from './policies/sticky.js';
 export { weightedRoundRobin } from './policies/weighted-round-robin.js';
 export { classify } from './resilience/classify.js';
+export type {
+  AdaptiveLimitOptions,
+  ConcurrencyOptions,
+  HedgeOptions,
+  RetryBudgetOptions,
+  RetryOptions,
+} from './resilience-options.js';
 export type { Explanation } from './selection.js';
 export type { Selector } from './stages/selector.js';
 export type {

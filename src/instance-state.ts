@@ -55,6 +55,14 @@ export interface OutlierWatch {
 /** A load that keeps the latency estimate. */
 export type Learner = Load & Required<Pick<Load, 'observe'>>;
 
+/** Told of every attempt that begins and ends. Implemented in instance-limits.ts. */
+export interface InFlightWatch {
+  /** One more is in flight: `state.pending` counts it. */
+  began(state: InstanceState): void;
+  /** One less is in flight; `elapsedMs` is until it was answered, or else ended. */
+  ended(state: InstanceState, elapsedMs: number, outcome: Outcome, nowMs: number): void;
+}
+
 /** Attempts in flight at all instances of one set together. */
 export interface Traffic {
   inFlight: number;
@@ -72,6 +80,8 @@ export interface StateDeps {
   readonly createWatch?: ((state: InstanceState) => OutlierWatch) | undefined;
   /** Told when the last attempt in flight at an instance has ended. */
   readonly onIdle?: ((state: InstanceState) => void) | undefined;
+  /** Watches how many are in flight; absent when nothing bounds them. */
+  readonly inFlight?: InFlightWatch | undefined;
 }
 
 const CLOSED: BreakerState = { kind: 'closed' };
@@ -149,6 +159,7 @@ export class InstanceState implements InstanceRecord {
     const lease = new Lease(this, nowMs, this.#breaker?.admit(nowMs) ?? UNCOUNTED);
     this.#waiting.add(lease);
     this.#noteOldest();
+    this.#deps.inFlight?.began(this);
     return lease;
   }
 
@@ -184,6 +195,7 @@ export class InstanceState implements InstanceRecord {
     if (!lease.hasAnswered || outcome !== 'success') {
       this.#judge(lease, outcome, nowMs, retryAfterMs);
     }
+    this.#deps.inFlight?.ended(this, nowMs - lease.startedAtMs, outcome, nowMs);
     if (wasLast && this.pending === 0) this.#deps.onIdle?.(this);
   }
 

@@ -7,9 +7,21 @@ import {
   resolveHealthCheck,
   resolveOutlierDetection,
 } from './health-options.js';
+import {
+  type ConcurrencyOptions,
+  type HedgeOptions,
+  type ResolvedConcurrency,
+  type ResolvedHedge,
+  type ResolvedRetryBudget,
+  resolveConcurrency,
+  resolveHedge,
+  resolveRetry,
+  type RetryOptions,
+} from './resilience-options.js';
 import { type ResolvedStages, resolveStages, type StagesOptions } from './topology-options.js';
 import type { Classify, DiscoveryAdapter, Env, Policy } from './types.js';
 import {
+  checkBoolean,
   checkFunction,
   checkKeys,
   checkMs,
@@ -50,11 +62,6 @@ export interface BreakerOptions {
   readonly maxOpenMs?: number | undefined;
 }
 
-export interface RetryOptions {
-  /** Attempts a call may make in all, an integer >= 1; 1 turns retries off. Default 2. */
-  readonly maxAttempts?: number | undefined;
-}
-
 /** What every client of a pool can be given. */
 export interface ClientDefaults {
   /** How an instance is chosen. Default `'adaptive'`: by latency, calls in flight and success. */
@@ -74,6 +81,10 @@ export interface ClientDefaults {
   readonly slowStartMs?: number | undefined;
   /** Retries on another instance; `false` turns them off. */
   readonly retry?: RetryOptions | false | undefined;
+  /** A second attempt beside a slow first one, for idempotent calls; `true` takes the defaults. Default false. */
+  readonly hedge?: HedgeOptions | boolean | undefined;
+  /** Bounds on what is under way at once, with a queue. Default: none. */
+  readonly maxConcurrency?: ConcurrencyOptions | false | undefined;
   /** Time for a whole call, all attempts and pauses included, in ms. Default 10,000. */
   readonly timeoutMs?: number | undefined;
   /**
@@ -81,6 +92,11 @@ export interface ClientDefaults {
    * attempt left, so that an instance that hangs leaves time for another; else all the time left.
    */
   readonly attemptTimeoutMs?: number | undefined;
+  /**
+   * Calls made within another call's function, or within {@link withDeadline}, end no later than that. Carried by
+   * AsyncLocalStorage, which costs every `await` of the process a little. Default false.
+   */
+  readonly inheritDeadline?: boolean | undefined;
   /** Time `ready()` waits for instances, in ms. Default 10,000. */
   readonly readyTimeoutMs?: number | undefined;
   /** Below this share of available instances all are used (panic), 0 to 1. Default 0.5; 0 never panics while one is left. */
@@ -127,8 +143,12 @@ export interface ResolvedOptions {
   readonly stages: ResolvedStages;
   readonly slowStartMs: number;
   readonly maxAttempts: number;
+  readonly budget: ResolvedRetryBudget | undefined;
+  readonly hedge: ResolvedHedge | undefined;
+  readonly maxConcurrency: ResolvedConcurrency | undefined;
   readonly timeoutMs: number;
   readonly attemptTimeoutMs: number | undefined;
+  readonly inheritDeadline: boolean;
   readonly readyTimeoutMs: number;
   readonly panicRatio: number;
   readonly shrinkGraceMs: number;
@@ -144,8 +164,11 @@ const DEFAULT_KEYS = [
   'stages',
   'slowStartMs',
   'retry',
+  'hedge',
+  'maxConcurrency',
   'timeoutMs',
   'attemptTimeoutMs',
+  'inheritDeadline',
   'readyTimeoutMs',
   'panicRatio',
   'shrinkGraceMs',
@@ -156,6 +179,7 @@ const DEFAULT_KEYS = [
 /** @throws {InvalidOptionError} naming the first option out of range. */
 export function resolveOptions(options: ClientOptions): ResolvedOptions {
   checkKeys('', options, ['service', 'discovery', ...DEFAULT_KEYS]);
+  const retry = resolveRetry(options.retry);
   return {
     service: checkString('service', options.service),
     discovery: checkAdapter('discovery', options.discovery),
@@ -165,12 +189,15 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
     healthCheck: resolveHealthCheck(options.healthCheck),
     stages: resolveStages(options.stages),
     slowStartMs: checkMsOrZero('slowStartMs', options.slowStartMs ?? 30_000),
-    maxAttempts: resolveMaxAttempts(options.retry),
+    ...retry,
+    hedge: resolveHedge(options.hedge, retry),
+    maxConcurrency: resolveConcurrency(options.maxConcurrency),
     timeoutMs: checkMs('timeoutMs', options.timeoutMs ?? 10_000),
     attemptTimeoutMs:
       options.attemptTimeoutMs === undefined
         ? undefined
         : checkMs('attemptTimeoutMs', options.attemptTimeoutMs),
+    inheritDeadline: checkBoolean('inheritDeadline', options.inheritDeadline ?? false),
     readyTimeoutMs: checkMs('readyTimeoutMs', options.readyTimeoutMs ?? 10_000),
     panicRatio: checkRatio('panicRatio', options.panicRatio ?? 0.5),
     shrinkGraceMs: checkMsOrZero('shrinkGraceMs', options.shrinkGraceMs ?? 30_000),
@@ -197,12 +224,6 @@ export function checkPoolOptions(options: ClientPoolOptions): void {
       );
     }
   }
-}
-
-function resolveMaxAttempts(retry: RetryOptions | false = {}): number {
-  if (retry === false) return 1;
-  checkKeys('retry', retry, ['maxAttempts']);
-  return checkNumber('retry.maxAttempts', retry.maxAttempts ?? 2, { min: 1, integer: true });
 }
 
 function resolveBreaker(options: BreakerOptions | false = {}): ResolvedBreaker | undefined {

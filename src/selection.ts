@@ -38,11 +38,21 @@ export interface Explanation {
   readonly reason: string;
 }
 
+/** A pick as a call asks for it. */
+export interface PickRequest extends CallContext {
+  /** Zones in which the call has failed: others come first. */
+  readonly triedZones?: ReadonlySet<string> | undefined;
+  /** True where the reserves are not for it. */
+  readonly activeOnly?: boolean | undefined;
+}
+
 export interface SelectionOptions extends DecisionOptions {
   /** What the instances are selected by, in words; `undefined` for all of them. */
   readonly selector?: string | undefined;
   /** True while what the selector goes by is yet to be found out. */
   readonly isPending?: (() => boolean) | undefined;
+  /** Ids of the instances that can take no more now. */
+  readonly full?: ReadonlySet<string> | undefined;
   /** Told when panic begins, with the reason, and with `undefined` when it ends. */
   readonly onPanic?: ((reason: string | undefined) => void) | undefined;
 }
@@ -79,7 +89,7 @@ export class Selection {
   }
 
   /** Picks and begins an attempt; `undefined` when every candidate is excluded or there is none. */
-  pick(context: CallContext): Lease | undefined {
+  pick(context: PickRequest): Lease | undefined {
     const { nowMs, excluded } = context;
     const decision = this.#decisions.at(nowMs);
     if (decision.panic !== undefined || decision.slots.length === 0) this.set.wantFresh(nowMs);

@@ -47,7 +47,11 @@ export class SetHealth {
         () => set.structure,
         stages.priority !== undefined,
       );
-    set.onMembers = (states) => this.#checker?.watch(states);
+  }
+
+  /** The list has changed: these are its members now. */
+  watch(states: readonly InstanceState[]): void {
+    this.#checker?.watch(states);
   }
 
   close(): void {

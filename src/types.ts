@@ -83,14 +83,16 @@ export interface DiscoveryFault {
 /** How an attempt ended, for the instance: only `failure` and `overload` blame it; `ignored` changes nothing. */
 export type Outcome = 'success' | 'failure' | 'overload' | 'ignored';
 
-/**
- * The answer of `classify` to its two questions.
- *
- * `retry`: `'never'`; `'if-idempotent'` (the instance may have acted on it); `'always'` (provably unsent).
- */
+/** The answer of `classify` to its two questions: does it blame the instance, and may it be retried? */
 export interface Verdict {
   readonly outcome: Outcome;
+  /** `'if-idempotent'`: the instance may have acted on it. `'always'`: it provably has not, for nothing reached it. */
   readonly retry: 'never' | 'if-idempotent' | 'always';
+  /**
+   * `'elsewhere'`: only on an instance that this call has not tried, for the same one would say the same again. Default
+   * `'anywhere'`: on one not tried while there is one, else on the same.
+   */
+  readonly where?: 'elsewhere' | 'anywhere' | undefined;
   /** The source asked for at least this pause, in ms (Retry-After). */
   readonly retryAfterMs?: number | undefined;
 }
@@ -190,7 +192,7 @@ export interface CallContext {
   readonly hashKey: string | undefined;
   /** Attempts in flight at all instances of the service together. */
   readonly inFlight: number;
-  /** True when an attempt of the same call has failed. */
+  /** True when an attempt of the same call has failed, or is slow. */
   readonly retry: boolean;
   /** True where the call is only passing through: a trial, or a retry in another part. No session moves for that. */
   readonly passing: boolean;
@@ -292,13 +294,24 @@ export interface Env {
   readonly rng: Rng;
 }
 
+/** What an attempt is to its call: the first; one after a failure; one beside a slow one. */
+export type AttemptKind = 'first' | 'retry' | 'hedge';
+
+/**
+ * Why an attempt ended: its function returned or threw; it reached its own time limit (`timed-out`) or the call's
+ * (`deadline`); the caller cancelled; or another attempt of the call was done first (`lost`).
+ */
+export type AttemptEnding = 'returned' | 'threw' | 'timed-out' | 'deadline' | 'cancelled' | 'lost';
+
 /** One send to one instance, as the record on a final error or in an event shows it. */
 export interface AttemptRecord {
   /** From 1. */
   readonly attempt: number;
+  readonly kind: AttemptKind;
   readonly instanceId: string;
   readonly durationMs: number;
   readonly outcome: Outcome;
+  readonly ended: AttemptEnding;
   /** Code or message of the error; absent on success. */
   readonly error?: string | undefined;
 }

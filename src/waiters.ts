@@ -17,6 +17,11 @@ export class Waiters {
 
   constructor(private readonly clock: Clock) {}
 
+  /** How many wait. */
+  get size(): number {
+    return this.#waiting.size;
+  }
+
   /** Resolves once there is what `patience` waits for; keeps the process alive until then. */
   when(patience: Patience): Promise<void> {
     if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy);

@@ -6,13 +6,13 @@ import { state } from './support/states.js';
 const LEASE = new Lease(state('a'), 0, -1);
 
 it('gives the same signal at every read', () => {
-  const attempt = new Attempt(LEASE, 1);
+  const attempt = new Attempt(LEASE, 1, 1_000);
   expect(attempt.signal).toBe(attempt.signal);
   expect(attempt.signal.aborted).toBe(false);
 });
 
 it('aborts a signal that was read before', () => {
-  const attempt = new Attempt(LEASE, 1);
+  const attempt = new Attempt(LEASE, 1, 1_000);
   const { signal } = attempt;
   const reason = new Error('late');
   attempt.abort(reason);
@@ -20,7 +20,7 @@ it('aborts a signal that was read before', () => {
 });
 
 it('gives a signal first read after the abort as aborted, with the reason', () => {
-  const attempt = new Attempt(LEASE, 1);
+  const attempt = new Attempt(LEASE, 1, 1_000);
   const reason = new Error('late');
   attempt.abort(reason);
   expect(attempt.signal.aborted).toBe(true);
@@ -37,7 +37,7 @@ it('makes no signal until one is read', () => {
     }
   };
   try {
-    const attempt = new Attempt(LEASE, 1);
+    const attempt = new Attempt(LEASE, 1, 1_000);
     attempt.abort(new Error('unseen'));
     expect(made).toEqual([]);
     expect(attempt.signal.aborted).toBe(true);

@@ -328,6 +328,10 @@ describe('snapshot', () => {
       panicPicks: 0,
       rebuilds: 1,
       inFlight: 1,
+      budget: { available: 100, reserve: 100 },
+      hedgeDelayMs: undefined,
+      limit: undefined,
+      queued: 0,
       instances: [
         {
           id: 'a',
@@ -341,6 +345,7 @@ describe('snapshot', () => {
           membership: 'listed',
           attempts: 2,
           pending: 2,
+          limit: undefined,
           ewmaMs: undefined,
           successRatio: 1,
           breaker: 'closed',
@@ -359,6 +364,7 @@ describe('snapshot', () => {
           membership: 'draining',
           attempts: 0,
           pending: 0,
+          limit: undefined,
           ewmaMs: undefined,
           successRatio: 1,
           breaker: 'closed',

@@ -8,7 +8,14 @@ import {
   show,
 } from '../src/errors.js';
 
-const RECORD = { attempt: 1, instanceId: 'a', durationMs: 5, outcome: 'failure' } as const;
+const RECORD = {
+  attempt: 1,
+  kind: 'first',
+  ended: 'threw',
+  instanceId: 'a',
+  durationMs: 5,
+  outcome: 'failure',
+} as const;
 
 describe('FairleadError', () => {
   it('carries name, code, cause and attempts', () => {

@@ -11,7 +11,7 @@ import {
   isAxiosError,
 } from 'axios';
 import type { AttemptContext } from '../attempt.js';
-import { InvalidOptionError, isFairleadError, tellAttempts } from '../errors.js';
+import { InvalidOptionError, isFairleadError, tellStory } from '../errors.js';
 import type { CallOptions } from '../call-options.js';
 import type { ClientView } from '../client-view.js';
 import type { Settled } from '../types.js';
@@ -254,7 +254,7 @@ function asAxiosError(error: unknown, config: Config, signal: AbortSignal | unde
       ? new AxiosError(timeoutMessage(config) ?? error.message, timeoutCode(config), config)
       : new AxiosError(error.message, error.code, config);
     made.cause = error;
-    tellAttempts(made, error.attempts);
+    tellStory(made, error);
     return made;
   }
   if (isAxiosError(error)) {

@@ -1,6 +1,6 @@
 /** `fairlead/fetch`: a fetch whose URLs name services. */
 import type { CallOptions } from '../call-options.js';
-import { type FairleadError, isFairleadError, tellAttempts } from '../errors.js';
+import { type FairleadError, isFairleadError, tellStory } from '../errors.js';
 import { checkFunction, checkKeys } from '../validate.js';
 import { type HashKey, hashKeyReader, type HashRequest } from './hash-key.js';
 import { reportLoad } from './load-report.js';
@@ -124,6 +124,6 @@ function isReplayable(input: FetchInput, init: FetchInit): boolean {
 /** Fetch tells of trouble on the way with a TypeError; the real error is its cause. */
 function asFetchError(cause: FairleadError): TypeError {
   const error = new TypeError('fetch failed', { cause });
-  tellAttempts(error, cause.attempts);
+  tellStory(error, cause);
   return error;
 }

@@ -9,6 +9,8 @@ export interface Limit {
 export interface DeadlineOptions {
   /** Time for the whole call, in ms. */
   readonly timeoutMs: number;
+  /** What the deadlines around this call leave, in ms; Infinity without any. */
+  readonly inheritedMs: number;
   /** Time for one attempt, in ms; `undefined` shares out what is left. */
   readonly attemptTimeoutMs: number | undefined;
   /** Attempts among which the time is shared: 1 when a timeout will not be retried, for nothing need be saved. */
@@ -18,12 +20,19 @@ export interface DeadlineOptions {
 /** The absolute end of a call, and what of it each attempt may take. */
 export class Deadline {
   readonly atMs: number;
+  /** Time for the whole call, in ms. */
+  readonly timeoutMs: number;
+  /** True when that is what a call around this one left. */
+  readonly isInherited: boolean;
 
   constructor(
     nowMs: number,
     private readonly options: DeadlineOptions,
   ) {
-    this.atMs = nowMs + options.timeoutMs;
+    const { timeoutMs, inheritedMs } = options;
+    this.isInherited = inheritedMs < timeoutMs;
+    this.timeoutMs = this.isInherited ? inheritedMs : timeoutMs;
+    this.atMs = nowMs + this.timeoutMs;
   }
 
   /**
@@ -39,7 +48,8 @@ export class Deadline {
 
   /** What a timeout at `limit` means. Much less time than attempts are meant to have says nothing of the instance. */
   verdictOf({ ms, isDeadline }: Limit): Verdict {
-    const { timeoutMs, attemptTimeoutMs, shares } = this.options;
+    const { attemptTimeoutMs, shares } = this.options;
+    const { timeoutMs } = this;
     const fullMs = Math.min(attemptTimeoutMs ?? timeoutMs / shares, timeoutMs);
     return {
       outcome: ms < fullMs / 2 ? 'ignored' : 'failure',

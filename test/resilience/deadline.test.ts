@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Deadline } from '../../src/resilience/deadline.js';
 
 function deadline(attemptTimeoutMs: number | undefined, shares: number): Deadline {
-  return new Deadline(1_000, { timeoutMs: 900, attemptTimeoutMs, shares });
+  return new Deadline(1_000, { timeoutMs: 900, inheritedMs: Infinity, attemptTimeoutMs, shares });
 }
 
 describe('limitOf', () => {
@@ -37,7 +37,12 @@ describe('limitOf', () => {
         ms,
         fc.integer({ min: 1, max: 9 }),
         (timeoutMs, attemptTimeoutMs, nowMs, n) => {
-          const made = new Deadline(0, { timeoutMs, attemptTimeoutMs, shares: n });
+          const made = new Deadline(0, {
+            timeoutMs,
+            inheritedMs: Infinity,
+            attemptTimeoutMs,
+            shares: n,
+          });
           const limit = made.limitOf(n, nowMs, true);
           expect(limit.ms).toBeLessThanOrEqual(timeoutMs - nowMs);
           expect(limit.isDeadline).toBe(limit.ms === timeoutMs - nowMs);

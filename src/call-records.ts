@@ -1,0 +1,72 @@
+import { describeSettled } from './attempt.js';
+import {
+  type CallStory,
+  FairleadError,
+  isFairleadError,
+  tellBudgetExhausted,
+  tellStory,
+} from './errors.js';
+import type { Events } from './events.js';
+import type { AttemptEnd, Sending } from './sending.js';
+import type { AttemptRecord } from './types.js';
+
+/** What one call has to tell of its attempts. */
+export class CallRecords implements CallStory {
+  /** Grows: an error made before the last attempt has ended tells of that, too. */
+  readonly attempts: AttemptRecord[] = [];
+  budgetExhausted = false;
+  /** What the last attempt that failed failed with. */
+  lastError: unknown;
+
+  constructor(
+    private readonly events: Events,
+    private readonly service: string,
+    private readonly onAttempt: ((attempt: AttemptRecord) => void) | undefined,
+  ) {}
+
+  add({ plan }: Sending, { settled, verdict, ended }: AttemptEnd, nowMs: number): void {
+    const { outcome } = verdict;
+    const isSuccess = outcome === 'success';
+    const isHeard = this.onAttempt !== undefined || this.events.hears('attempt.ended');
+    if (isSuccess && !isHeard) return;
+    if (!isSuccess && !settled.ok) this.lastError = settled.error;
+    const { lease, number, kind } = plan;
+    const record: AttemptRecord = {
+      attempt: number,
+      kind,
+      instanceId: lease.instance.id,
+      durationMs: nowMs - lease.startedAtMs,
+      outcome,
+      ended,
+      error: describeSettled(settled),
+    };
+    this.attempts.push(record);
+    if (!isHeard) return;
+    this.events.emit('attempt.ended', { service: this.service, ...record });
+    try {
+      this.onAttempt?.(record);
+    } catch (error) {
+      // As with a listener of events: the application's fault, not the call's.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+
+  /** The budget has refused a retry after so many attempts. */
+  noteRefused(attempts: number): void {
+    this.budgetExhausted = true;
+    this.events.emit('retry.refused', { service: this.service, attempts });
+  }
+
+  /** The error as the caller gets it: their own, with the call's story in `fairlead`. */
+  tell(error: unknown, isReason: boolean): unknown {
+    if (isReason) return error;
+    if (error instanceof FairleadError) {
+      if (this.budgetExhausted) tellBudgetExhausted(error);
+    } else if (error instanceof Error && Object.isExtensible(error) && !isFairleadError(error)) {
+      tellStory(error, this);
+    }
+    return error;
+  }
+}
