@@ -11,7 +11,7 @@ interface Scope {
 
 /** One for the ESM and the CommonJS build together: a call of either may be inside one of the other. */
 const KEY = Symbol.for('fairlead.deadline');
-const shared: { [KEY]?: AsyncLocalStorage<Scope> | undefined } = globalThis;
+const shared = globalThis as { [KEY]?: AsyncLocalStorage<Scope> | undefined };
 
 /** Made when first needed: once one is in use every `await` of the process costs a little more. */
 function storage(): AsyncLocalStorage<Scope> {
