@@ -1,3 +1,4 @@
+import { abortable, type WaitOptions } from './abortable.js';
 import { type Client, createClient } from './client.js';
 import type { ClientSnapshot } from './client-snapshot.js';
 import { FairleadError, InvalidOptionError } from './errors.js';
@@ -27,8 +28,8 @@ export interface ClientPool {
   find(host: string): Client | undefined;
   /** The live tables of the clients made so far. Plain JSON. */
   snapshot(): readonly ClientSnapshot[];
-  /** Closes every client. May be called twice. */
-  close(): Promise<void>;
+  /** Closes every client. May be called twice. With a `signal` as for {@link Client.close}. */
+  close(options?: WaitOptions): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -76,11 +77,11 @@ class ServiceClientPool implements ClientPool {
     return [...this.#clients.values()].map((client) => client.snapshot());
   }
 
-  close(): Promise<void> {
+  close({ signal }: WaitOptions = {}): Promise<void> {
     this.#closing ??= Promise.all([...this.#clients.values()].map((client) => client.close())).then(
       () => undefined,
     );
-    return this.#closing;
+    return abortable(this.#closing, signal);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,3 +1,4 @@
+import type { WaitOptions } from './abortable.js';
 import type { CallFunction } from './attempt.js';
 import type { CallGate } from './call-gate.js';
 import {
@@ -39,7 +40,7 @@ export interface ClientView {
    * Picks an instance for use outside `call` (sockets, database pools). End the lease when done with it; where it
    * lives on after the instance has answered, say so with {@link Lease.answered}.
    *
-   * @throws {FairleadError} when no list has come yet, no instance takes calls, or the client is closed.
+   * @throws {FairleadError} when no list has come yet, no instance takes calls or has room, or the client is closed.
    */
   pick(options?: PickOptions): Lease;
   /**
@@ -48,7 +49,7 @@ export interface ClientView {
    * @throws {FairleadError} after `readyTimeoutMs`: `ERR_FAIRLEAD_NOT_READY`, or `ERR_FAIRLEAD_SERVICE_NOT_FOUND`
    * when the source knows no such service; its `cause` is the source's last fault.
    */
-  ready(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
+  ready(options?: WaitOptions): Promise<void>;
   /** Listens to an event of the client, whichever view it came from. @returns the function that takes the listener away again. */
   on<Name extends EventName>(name: Name, listener: Listener<Name>): () => void;
   /** Why the last pick went where it went. Plain JSON. */
@@ -75,6 +76,12 @@ export interface Views {
 }
 
 const NONE: ReadonlySet<string> = new Set();
+
+/** An error's code, and its text. */
+const CROWDED = [
+  'ERR_FAIRLEAD_CONCURRENCY_LIMIT',
+  'every instance has as much in flight as maxConcurrency.perInstance allows',
+] as const;
 const NO_OPTIONS: PickOptions = {};
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
@@ -140,13 +147,15 @@ export class SelectedView implements ClientView {
     context.inFlight = traffic.inFlight;
     const lease = selection.pick(context);
     if (lease !== undefined) return lease;
-    const [code, what] = selection.nothing();
+    const [code, what] = selection.isCrowded(context.excluded, context.nowMs)
+      ? CROWDED
+      : selection.nothing();
     throw new FairleadError(code, `Service "${this.service}": ${what}${set.troubleText}.`, {
       cause: set.trouble,
     });
   }
 
-  ready(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+  ready(options: WaitOptions = {}): Promise<void> {
     const { set, selection, env } = this.#deps;
     const { readyTimeoutMs } = this.#deps.options;
     return set.whenListed({

@@ -1,3 +1,4 @@
+import { abortable, type WaitOptions } from './abortable.js';
 import { CallGate } from './call-gate.js';
 import { CallGuards } from './call-guards.js';
 import { type ClientView, SelectedView } from './client-view.js';
@@ -27,8 +28,11 @@ import { ZoneFinder } from './zone-finder.js';
 export interface Client extends ClientView {
   /** The live table. Plain JSON. */
   snapshot(): ClientSnapshot;
-  /** Stops discovery, refuses new calls, waits for those in flight, frees everything. May be called twice. */
-  close(): Promise<void>;
+  /**
+   * Stops discovery, refuses new calls, waits for those in flight, frees everything. May be called twice. With a
+   * `signal` the wait for calls can be given up: it rejects with the signal's reason, and closing goes on.
+   */
+  close(options?: WaitOptions): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -117,7 +121,7 @@ class ServiceClient implements Client {
     return this.#view.pick(options);
   }
 
-  ready(options?: { readonly signal?: AbortSignal | undefined }): Promise<void> {
+  ready(options?: WaitOptions): Promise<void> {
     return this.#view.ready(options);
   }
 
@@ -178,9 +182,9 @@ class ServiceClient implements Client {
     return { ...describeInstance(state, membership, nowMs), limit };
   }
 
-  close(): Promise<void> {
+  close({ signal }: WaitOptions = {}): Promise<void> {
     this.#closing ??= this.#close();
-    return this.#closing;
+    return abortable(this.#closing, signal);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,7 @@
 import type { InstanceSet } from './instance-set.js';
 import { Slot } from './slot.js';
 import { whole } from './stages/part.js';
+import { ZoneMembers } from './zone-members.js';
 import type { Env, Part, Picker, Policy, Stage, StageContext } from './types.js';
 
 /** What is decided for all calls until the set changes or `expiresAtMs`. */
@@ -14,6 +15,8 @@ export interface Decision {
   readonly slots: readonly Slot[];
   /** Ids of the candidates whose breaker is not closed, or should not be. */
   readonly doubtful: ReadonlySet<string>;
+  /** The candidates by zone. */
+  readonly zones: ZoneMembers;
   readonly stages: readonly { readonly name: string; readonly left: number }[];
   /** Why the rules were set aside and all instances used; `undefined` in good times. */
   readonly panic: string | undefined;
@@ -100,7 +103,17 @@ export class Decisions {
     const slots = parts.map((part) => this.#slotFor(part, previous).prepare());
     this.#forgetPickers(parts);
     const restsUntilMs = size > BIG ? nowMs + size / BIG_PER_MS : nowMs;
-    return { version, structure, expiresAtMs, restsUntilMs, slots, doubtful, stages, panic };
+    return {
+      version,
+      structure,
+      expiresAtMs,
+      restsUntilMs,
+      slots,
+      doubtful,
+      zones: new ZoneMembers(slots),
+      stages,
+      panic,
+    };
   }
 
   /** Pickers of parts that are no more; the newest of all stays, and with it what they share. */

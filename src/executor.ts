@@ -175,10 +175,12 @@ class Call<T> implements PickRequest, SendingOwner {
     const lease = this.#pick();
     if (lease !== undefined) return end(this.#send(lease, kind));
     return this.#whenFree().then(
-      (free) =>
-        free === undefined
-          ? final(this.#errors.noInstances(), 'threw')
-          : end(this.#send(free, kind)),
+      (free) => {
+        if (free === undefined) return final(this.#errors.noInstances(), 'threw');
+        if (this.signal?.aborted !== true) return end(this.#send(free, kind));
+        free.end('ignored'); // cancelled just when its turn had come
+        return final(this.signal.reason, 'cancelled');
+      },
       (error: unknown) => final(error, 'threw'),
     );
   }
@@ -187,8 +189,7 @@ class Call<T> implements PickRequest, SendingOwner {
     const { selection } = this.deps;
     const lease = selection.pick(this);
     if (lease !== undefined || this.excluded.size === 0) return lease;
-    // Untried ones that are only busy are waited for.
-    if (selection.hasUntried(this.excluded, this.nowMs)) return undefined;
+    if (selection.isCrowded(this.excluded, this.nowMs)) return undefined; // one not tried is worth waiting for
     this.excluded = NOTHING_TRIED; // all were tried: better the same again than none
     return selection.pick(this);
   }
@@ -197,13 +198,13 @@ class Call<T> implements PickRequest, SendingOwner {
   async #whenFree(): Promise<Lease | undefined> {
     const { guards, selection } = this.deps;
     const { limits } = guards;
-    const isBusy = (): boolean => selection.hasUntried(this.excluded, this.nowMs);
-    if (limits === undefined || !isBusy()) return undefined;
+    const isCrowded = (): boolean => selection.isCrowded(this.excluded, this.nowMs);
+    if (limits === undefined || !isCrowded()) return undefined;
     let lease: Lease | undefined;
     const take = (): boolean => {
       this.nowMs = this.clock.now();
       lease = this.#pick();
-      return lease !== undefined || !isBusy();
+      return lease !== undefined || !isCrowded();
     };
     await limits.whenFree(take, this.#turn());
     return lease;

@@ -1,4 +1,5 @@
 /** `fairlead`: the public door. */
+export type { WaitOptions } from './abortable.js';
 export type { AttemptContext, CallFunction } from './attempt.js';
 export type { CallOptions, PickOptions } from './call-options.js';
 export { type Client, createClient } from './client.js';

@@ -95,7 +95,7 @@ export class Selection {
     if (decision.panic !== undefined || decision.slots.length === 0) this.set.wantFresh(nowMs);
     const candidate = this.#decisions.isOld(decision, nowMs)
       ? this.#chooseAvailable(decision, context)
-      : this.#choose(decision, context);
+      : this.#chooseFor(decision, context);
     this.#picked = true;
     this.#lastPicked = candidate;
     this.#lastExcluded = excluded.size === 0 ? NONE : [...excluded];
@@ -114,21 +114,49 @@ export class Selection {
   }
 
   /** What was decided of a big set may be a little old: what has become unavailable since is passed over. */
-  #chooseAvailable(decision: Decision, context: CallContext): Candidate | undefined {
-    if (decision.panic !== undefined) return this.#choose(decision, context);
+  #chooseAvailable(decision: Decision, context: PickRequest): Candidate | undefined {
+    if (decision.panic !== undefined) return this.#chooseFor(decision, context);
     const { nowMs } = context;
     const gone = new Set<string>();
-    const withoutGone = { ...plain(context), excluded: new EitherSet(context.excluded, gone) };
-    let candidate = this.#choose(decision, context);
+    const withoutGone = { ...request(context), excluded: new EitherSet(context.excluded, gone) };
+    let candidate = this.#chooseFor(decision, context);
     while (candidate !== undefined && gone.size < MOST_PASSED_OVER) {
       if (isAvailable(candidate.state, nowMs)) return candidate;
       gone.add(candidate.instance.id);
-      candidate = this.#choose(decision, withoutGone);
+      candidate = this.#chooseFor(decision, withoutGone);
     }
-    return this.#choose(this.#decisions.renew(nowMs), context);
+    return this.#chooseFor(this.#decisions.renew(nowMs), context);
   }
 
-  #choose({ slots, doubtful }: Decision, context: CallContext): Candidate | undefined {
+  /** One that has room, and after a failure one of a zone that the call has not failed in, if there is any. */
+  #chooseFor(decision: Decision, context: PickRequest): Candidate | undefined {
+    const { full = NOBODY } = this.options;
+    const { excluded, triedZones = NOBODY } = context;
+    const isCrowded = full.size > 0;
+    // Reserves are for what the others cannot do, not for what they have no room for just now.
+    const activeOnly =
+      context.activeOnly === true || (isCrowded && hasActive(decision.slots, excluded));
+    const roomy = isCrowded
+      ? { ...plain(context), excluded: new EitherSet(excluded, full), passing: true }
+      : context;
+    const near = this.#choose(decision, roomy, activeOnly);
+    if (near === undefined || triedZones.size === 0) return near;
+    if (!triedZones.has(near.instance.locality.zone ?? '')) return near;
+    const untried = [...triedZones].reduce(
+      (set, zone) => new EitherSet(set, decision.zones.in(zone)),
+      roomy.excluded,
+    );
+    const far = this.#choose(decision, { ...plain(roomy), excluded: untried }, activeOnly);
+    // Another zone is worth less than the right priority.
+    const isBetter = far !== undefined && far.instance.priority <= near.instance.priority;
+    return isBetter ? far : near;
+  }
+
+  #choose(
+    { slots, doubtful }: Decision,
+    context: CallContext,
+    activeOnly: boolean,
+  ): Candidate | undefined {
     const first =
       slots.length < 2 ? slots[0] : drawSlot(slots, this.options.policy, this.env.rng, context);
     if (first === undefined) return undefined;
@@ -136,10 +164,10 @@ export class Selection {
     // A retry has no such duty, and no attempt to spare: it goes to an instance in good health, while there is one.
     if (context.retry && doubtful.size > 0) {
       const excluded = new EitherSet(context.excluded, doubtful);
-      const candidate = pickFrom(slots, first, { ...plain(context), excluded });
+      const candidate = pickFrom(slots, first, { ...plain(context), excluded }, activeOnly);
       if (candidate !== undefined) return candidate;
     }
-    return pickFrom(slots, first, context);
+    return pickFrom(slots, first, context, activeOnly);
   }
 
   /** True while a call that has tried `excluded`, and `id`, could still go to another instance. */
@@ -148,6 +176,17 @@ export class Selection {
       .at(nowMs)
       .slots.some(({ part: { candidates } }) =>
         candidates.some(({ instance }) => instance.id !== id && !excluded.has(instance.id)),
+      );
+  }
+
+  /** True while there is one that a call which has tried `excluded` could go to, had it room. */
+  isCrowded(excluded: ReadonlySet<string>, nowMs: number): boolean {
+    const { full = NOBODY } = this.options;
+    if (full.size === 0) return false;
+    return this.#decisions
+      .at(nowMs)
+      .slots.some(({ part }) =>
+        part.candidates.some(({ instance: { id } }) => full.has(id) && !excluded.has(id)),
       );
   }
 
@@ -222,22 +261,38 @@ export class Selection {
 const MOST_PASSED_OVER = 8;
 
 const NONE: readonly string[] = [];
+const NOBODY: ReadonlySet<string> = new Set();
+
+/** True while a candidate that takes its share of the calls is not excluded. */
+function hasActive(slots: readonly Slot[], excluded: ReadonlySet<string>): boolean {
+  return slots.some(
+    ({ part }) =>
+      part.ratio > 0 && part.candidates.some(({ instance }) => !excluded.has(instance.id)),
+  );
+}
 
 /** A candidate of `first`, or else of the other parts in their order, for a call that has tried all of it. */
 function pickFrom(
   slots: readonly Slot[],
   first: Slot,
   context: CallContext,
+  activeOnly: boolean,
 ): Candidate | undefined {
   const isTrial = first.part.trial === true;
   const candidate = first.picker.pick(isTrial ? { ...plain(context), passing: true } : context);
   if (candidate !== undefined || slots.length === 1) return candidate;
   const elsewhere = { ...plain(context), passing: true };
   for (const slot of slots) {
-    const other = slot === first ? undefined : slot.picker.pick(elsewhere);
+    if (slot === first || (activeOnly && slot.part.ratio === 0)) continue;
+    const other = slot.picker.pick(elsewhere);
     if (other !== undefined) return other;
   }
   return undefined;
+}
+
+function request(context: PickRequest): PickRequest {
+  const { triedZones, activeOnly } = context;
+  return { ...plain(context), triedZones, activeOnly };
 }
 
 /** The context as an object of its own: that of a call has getters, which a spread would leave behind. */

@@ -48,8 +48,7 @@ export class Deadline {
 
   /** What a timeout at `limit` means. Much less time than attempts are meant to have says nothing of the instance. */
   verdictOf({ ms, isDeadline }: Limit): Verdict {
-    const { attemptTimeoutMs, shares } = this.options;
-    const { timeoutMs } = this;
+    const { timeoutMs, attemptTimeoutMs, shares } = this.options; // not what happened to be left of a call around it
     const fullMs = Math.min(attemptTimeoutMs ?? timeoutMs / shares, timeoutMs);
     return {
       outcome: ms < fullMs / 2 ? 'ignored' : 'failure',

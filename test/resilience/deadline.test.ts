@@ -73,3 +73,19 @@ describe('verdictOf', () => {
     });
   });
 });
+
+describe('a deadline that is inherited', () => {
+  const inherited = (inheritedMs: number): Deadline =>
+    new Deadline(1_000, { timeoutMs: 900, inheritedMs, attemptTimeoutMs: undefined, shares: 2 });
+
+  it('is kept where it is the earlier one', () => {
+    expect(inherited(300)).toMatchObject({ atMs: 1_300, timeoutMs: 300, isInherited: true });
+    expect(inherited(900)).toMatchObject({ atMs: 1_900, timeoutMs: 900, isInherited: false });
+    expect(inherited(-5)).toMatchObject({ atMs: 995, isInherited: true });
+  });
+
+  it('that leaves much less time than attempts are meant to have blames no instance', () => {
+    expect(inherited(300).verdictOf({ ms: 150, isDeadline: false }).outcome).toBe('ignored');
+    expect(inherited(800).verdictOf({ ms: 400, isDeadline: false }).outcome).toBe('failure');
+  });
+});
