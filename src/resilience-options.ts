@@ -23,7 +23,7 @@ export interface HedgeOptions {
   readonly delayMs?: number | undefined;
   /**
    * Instead of `delayMs`: sent once the first attempt has taken longer than this share of the first attempts of the
-   * last minute, >= 0.5 and < 1. Default 0.95. Until enough were measured nothing is hedged.
+   * last minute, 0.5 to 0.999. Default 0.95. Until enough were measured nothing is hedged.
    */
   readonly quantileRatio?: number | undefined;
   /** Hedges per call at most, > 0 to 1. Default 0.05. */
