@@ -1,10 +1,11 @@
-/** What bounds the calls of one client together: retry budget, hedges, concurrency. */
+/** What the calls of one client share: retry budget, hedges, bounds on concurrency, and what answers usually take. */
 import { Bulkhead } from './bulkhead.js';
 import { InstanceLimits } from './instance-limits.js';
 import type { ResolvedOptions } from './options.js';
 import { concurrencyLimit } from './resilience/concurrency-limit.js';
 import { Hedger } from './resilience/hedger.js';
 import { RetryBudget } from './resilience/retry-budget.js';
+import { UsualLatency } from './resilience/usual-latency.js';
 import type { Clock } from './types.js';
 
 export interface GuardsSnapshot {
@@ -19,6 +20,7 @@ export interface GuardsSnapshot {
 }
 
 export class CallGuards {
+  readonly usual: UsualLatency = new UsualLatency();
   readonly budget: RetryBudget | undefined;
   readonly hedger: Hedger | undefined;
   readonly bulkhead: Bulkhead | undefined;
@@ -41,7 +43,7 @@ export class CallGuards {
     const { budget, hedger, bulkhead, limits } = this;
     return {
       budget: budget && { available: budget.available(nowMs), reserve: budget.reserve },
-      hedgeDelayMs: hedger?.delayMs(nowMs),
+      hedgeDelayMs: hedger?.delayMs(),
       limit: bulkhead?.limit.limit,
       queued: (bulkhead?.queued ?? 0) + (limits?.queued ?? 0),
     };

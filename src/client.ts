@@ -3,6 +3,7 @@ import { CallGate } from './call-gate.js';
 import { CallGuards } from './call-guards.js';
 import { type ClientView, SelectedView } from './client-view.js';
 import { type ClientSnapshot, describeInstance, type InstanceSnapshot } from './client-snapshot.js';
+import { withoutDeadline } from './deadline-scope.js';
 import { realEnv } from './env.js';
 import { FairleadError, show } from './errors.js';
 import { type EventName, Events, type Listener } from './events.js';
@@ -42,7 +43,8 @@ export interface Client extends ClientView {
  * @throws {InvalidOptionError} naming the first option out of range.
  */
 export function createClient(options: ClientOptions): Client {
-  return new ServiceClient(options);
+  // Made within a request, as pools do it: that request's deadline is none of its discovery's.
+  return withoutDeadline(() => new ServiceClient(options));
 }
 
 class ServiceClient implements Client {

@@ -17,6 +17,7 @@ import type { Hedger } from './resilience/hedger.js';
 import { backoffMs, type Pause, retryLoop } from './resilience/retry.js';
 import type { RetryBudget } from './resilience/retry-budget.js';
 import type { PickRequest, Selection } from './selection.js';
+import type { UsualLatency } from './resilience/usual-latency.js';
 import { type AttemptEnd, final, Sending, type SendingOwner } from './sending.js';
 import type { AttemptKind, Clock, Env, Settled, Verdict } from './types.js';
 
@@ -30,6 +31,7 @@ export interface CallDeps {
   readonly traffic: Traffic;
   /** What bounds the calls of the client together; `undefined` where nothing does. */
   readonly guards: {
+    readonly usual: UsualLatency;
     readonly budget: RetryBudget | undefined;
     readonly hedger: Hedger | undefined;
     readonly bulkhead: Bulkhead | undefined;
@@ -254,7 +256,7 @@ class Call<T> implements PickRequest, SendingOwner {
     sending.cut(
       error,
       limit.isDeadline ? 'deadline' : 'timed-out',
-      this.#deadline.verdictOf(limit),
+      this.#deadline.verdictOf(limit, this.deps.guards.usual.ms),
     );
   }
 
@@ -271,8 +273,10 @@ class Call<T> implements PickRequest, SendingOwner {
     const { instance } = sending.plan.lease;
     const { outcome } = end.verdict;
     const nowMs = this.clock.now();
-    if (outcome === 'success') this.deps.guards.budget?.deposit(nowMs);
-    else {
+    if (outcome === 'success') {
+      this.deps.guards.budget?.deposit(nowMs);
+      this.deps.guards.usual.record(nowMs - sending.plan.lease.startedAtMs);
+    } else {
       this.retry = true;
       this.excluded = new Set([...this.excluded, instance.id]);
       const { zone } = instance.locality;

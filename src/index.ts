@@ -6,7 +6,7 @@ export { type Client, createClient } from './client.js';
 export { type ClientPool, createClientPool } from './client-pool.js';
 export type { ClientView } from './client-view.js';
 export type { ClientSnapshot, InstanceSnapshot } from './client-snapshot.js';
-export { withDeadline } from './deadline-scope.js';
+export { withDeadline, type WithDeadlineOptions, withoutDeadline } from './deadline-scope.js';
 export { fromEmitter, poll, type PollOptions } from './discovery.js';
 export {
   attemptsOf,

@@ -1,24 +1,6 @@
 /** What axios needs to know of redirects: follow-redirects follows them unseen, below the adapter. */
 import type { AxiosHeaders } from 'axios';
-import { classify } from '../resilience/classify.js';
-import type { Classify, Instance } from '../types.js';
-
-/** What the instance answered before the attempt ended: it followed a redirect, perhaps to another host. */
-export interface Redirect {
-  followed: boolean;
-  left: boolean;
-}
-
-/** A request that was redirected was received, whatever became of the next one. */
-export function afterRedirect(redirect: Redirect): Classify {
-  return (settled, instance) => {
-    if (!redirect.followed) return undefined;
-    const verdict = classify(settled, instance);
-    if (verdict.outcome === 'success') return verdict;
-    if (redirect.left) return { outcome: 'ignored', retry: 'never' };
-    return verdict.retry === 'always' ? { ...verdict, retry: 'if-idempotent' } : verdict;
-  };
-}
+import type { Instance } from '../types.js';
 
 /** What follow-redirects hands to `beforeRedirect`, as far as it matters here. */
 export interface RedirectOptions {
@@ -47,4 +29,12 @@ export function stayOnInstance(
   }
   if (protocol === 'https:') kept['host'] = logical.host;
   options.headers = kept;
+}
+
+/** A redirect to another host takes along no header `name`. */
+export function leaveBehind(options: RedirectOptions, name: string): void {
+  const kept = Object.entries(options.headers ?? {}).filter(
+    ([other]) => other.toLowerCase() !== name.toLowerCase(),
+  );
+  options.headers = Object.fromEntries(kept);
 }

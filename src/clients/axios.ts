@@ -16,38 +16,36 @@ import type { CallOptions } from '../call-options.js';
 import type { ClientView } from '../client-view.js';
 import type { Settled } from '../types.js';
 import { checkKeys } from '../validate.js';
-import {
-  afterRedirect,
-  type Redirect,
-  type RedirectOptions,
-  stayOnInstance,
-} from './axios-redirect.js';
+import { leaveBehind, type RedirectOptions, stayOnInstance } from './axios-redirect.js';
 import { hashRequest, isIdempotent, isReplayable, readUrl } from './axios-request.js';
 import { callerSignal } from './caller-signal.js';
+import { deadlineHeaderName, deadlineValue } from './deadline-header.js';
 import { type HashKey, hashKeyReader, type HashKeyReader, type HashRequest } from './hash-key.js';
 import { closeOnceDrained } from './idle-sockets.js';
 import { reportLoad } from './load-report.js';
+import { heedingRedirects, noteRedirect, type Redirect } from './redirected.js';
+import { type FairleadRequestOptions, requestOptions } from './request-options.js';
 import { isStream, streamOutcome } from './response-stream.js';
 import { checkTarget, clientFor, onInstance, type Target } from './route.js';
 
-/** Per-request options, as `fairlead` in an axios request config. */
-export type FairleadRequestOptions = Pick<
-  CallOptions,
-  'idempotent' | 'hashKey' | 'timeoutMs' | 'attemptTimeoutMs'
->;
-
-export type { HashKey, HashRequest, Target };
+export type { FairleadRequestOptions, HashKey, HashRequest, Target };
 
 /** Options of {@link wrapAxios}. */
 export interface WrapAxiosOptions {
   /** What requests are hashed by, where they bring no `fairlead.hashKey` of their own. Default: nothing. */
   readonly hashKey?: HashKey | undefined;
+  /**
+   * The header that tells a server how many ms it has; `true` is `x-request-timeout-ms`. Default false: none. What a
+   * server does by it is up to the server: {@link withDeadline}.
+   */
+  readonly deadlineHeader?: boolean | string | undefined;
 }
 
 declare module 'axios' {
   // The type parameter must be repeated as axios declares it.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any, @typescript-eslint/no-unused-vars
   interface AxiosRequestConfig<D = any> {
+    /** Options of this request alone, for Fairlead. */
     fairlead?: FairleadRequestOptions | undefined;
   }
 }
@@ -69,6 +67,9 @@ type Adapter = (config: Config) => Promise<AxiosResponse>;
  * in its URL; a request's own `fairlead.hashKey` comes first. What a response says of the instance's load in an
  * `endpoint-load-metrics` header is kept for a policy that weighs by it, whatever the status.
  *
+ * With `deadlineHeader` each attempt says how much time it has. A request's own header of that name is sent as it is,
+ * and `null` sends none. No host but the service's instances gets to see it, over redirects neither.
+ *
  * When an instance was removed, or drains, and its last call has ended, the idle keep-alive connections to it are
  * closed, in whichever `http.Agent` they are.
  *
@@ -83,11 +84,12 @@ export function wrapAxios<T extends AxiosInstance>(
     throw new InvalidOptionError('axios', 'an axios instance', axios);
   }
   checkTarget(target);
-  checkKeys('wrapAxios', options, ['hashKey']);
-  const { hashKey } = options;
+  checkKeys('wrapAxios', options, ['hashKey', 'deadlineHeader']);
+  const { hashKey, deadlineHeader } = options;
   const wrapping: Wrapping = {
     target,
     readHashKey: hashKey === undefined ? undefined : hashKeyReader('wrapAxios.hashKey', hashKey),
+    deadlineHeader: deadlineHeaderName('wrapAxios.deadlineHeader', deadlineHeader),
   };
   const original = axios.defaults.adapter;
   axios.defaults.adapter = (config) => {
@@ -102,10 +104,11 @@ export function wrapAxios<T extends AxiosInstance>(
 interface Wrapping {
   readonly target: Target;
   readonly readHashKey: HashKeyReader | undefined;
+  readonly deadlineHeader: string | undefined;
 }
 
 async function dispatch(
-  { target, readHashKey }: Wrapping,
+  { target, readHashKey, deadlineHeader }: Wrapping,
   url: URL,
   config: Config,
   send: Adapter,
@@ -115,16 +118,12 @@ async function dispatch(
     const client = clientFor(target, url);
     if (client === undefined) return await send(config);
     warnOfAxiosRetry(config);
-    const redirect: Redirect = { followed: false, left: false };
-    const response = await client.call(
-      (attempt) => attemptOn(attempt, { client, url, config, send, redirect }),
-      {
-        ...callOptions(url, config, readHashKey),
-        signal: cancel.signal,
-        discard,
-        classify: afterRedirect(redirect),
-      },
-    );
+    const sending: Sending = { client, url, config, send, deadlineHeader };
+    const response = await client.call((attempt) => attemptOn(attempt, sending), {
+      ...callOptions(url, config, readHashKey),
+      signal: cancel.signal,
+      discard,
+    });
     response.config = config;
     // The call is over at the headers of a stream; the caller can still cancel what follows.
     if (isStream(response.data)) void streamOutcome(response.data).then(cancel.release);
@@ -141,14 +140,15 @@ function callOptions(
   config: Config,
   readHashKey: HashKeyReader | undefined,
 ): CallOptions {
-  const { timeout = 0, fairlead = {} } = config;
-  checkKeys('fairlead', fairlead, ['idempotent', 'hashKey', 'timeoutMs', 'attemptTimeoutMs']);
+  const { timeout = 0 } = config;
+  const own = requestOptions(config.fairlead);
   return {
-    hashKey: fairlead.hashKey ?? readHashKey?.(hashRequest(fullUrl(url, config), config)),
-    idempotent: fairlead.idempotent ?? isIdempotent(config),
+    ...own,
+    hashKey: own.hashKey ?? readHashKey?.(hashRequest(fullUrl(url, config), config)),
+    idempotent: own.idempotent ?? isIdempotent(config),
     replayable: isReplayable(config.data),
-    timeoutMs: fairlead.timeoutMs ?? (timeout > 0 ? timeout : undefined),
-    attemptTimeoutMs: fairlead.attemptTimeoutMs,
+    timeoutMs: own.timeoutMs ?? (timeout > 0 ? timeout : undefined),
+    classify: heedingRedirects(own.classify),
   };
 }
 
@@ -166,20 +166,22 @@ interface Sending {
   readonly url: URL;
   readonly config: Config;
   readonly send: Adapter;
-  readonly redirect: Redirect;
+  readonly deadlineHeader: string | undefined;
 }
 
 async function attemptOn(
   attempt: AttemptContext,
-  { client, url, config, send, redirect }: Sending,
+  { client, url, config, send, deadlineHeader }: Sending,
 ): Promise<AxiosResponse> {
   const { instance, signal } = attempt;
-  redirect.followed = redirect.left = false;
+  const redirect: Redirect = { followed: false, left: false };
   const there = onInstance(url, instance);
   const headers = new AxiosHeaders(config.headers);
   // Node's agents take the TLS server name, sent and verified, from the Host header: it is the service's, not
   // the address's. User's own header first.
   if (there.protocol === 'https:' && !headers.has('Host')) headers.set('Host', url.host);
+  const isOurs = deadlineHeader !== undefined && !headers.has(deadlineHeader);
+  if (isOurs) headers.set(deadlineHeader, deadlineValue(attempt));
   const sent: Config = {
     ...config,
     headers,
@@ -193,17 +195,19 @@ async function attemptOn(
         stayOnInstance(options, url, instance, { protocol: there.protocol, headers });
       } else if (options.hostname !== instance.host || Number(options.port) !== instance.port) {
         redirect.left = true;
+        if (isOurs) leaveBehind(options, deadlineHeader);
       }
       config.beforeRedirect?.(options, ...rest);
     },
   };
   delete sent.baseURL; // in the URL already
   delete sent.cancelToken; // in the signal already
-  const response = await answerTo(sent, send, (answer) => {
-    closeOnceDrained(client, answer.request);
+  const answer = answerTo(sent, send, (heard) => {
+    closeOnceDrained(client, heard.request);
     // Where a redirect led elsewhere, it is another server that speaks of its load.
-    if (!redirect.left) reportLoad(attempt, headersOf(answer));
+    if (!redirect.left) reportLoad(attempt, headersOf(heard));
   });
+  const response = await noteRedirect(redirect, answer);
   if (isStream(response.data)) attempt.hold(streamOutcome(response.data));
   return response;
 }

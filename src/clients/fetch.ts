@@ -1,20 +1,42 @@
 /** `fairlead/fetch`: a fetch whose URLs name services. */
-import type { CallOptions } from '../call-options.js';
 import { type FairleadError, isFairleadError, tellStory } from '../errors.js';
 import { checkFunction, checkKeys } from '../validate.js';
+import { deadlineHeaderName } from './deadline-header.js';
+import { sendAttempt } from './fetch-attempt.js';
+import {
+  hashRequest,
+  isIdempotent,
+  isReplayable,
+  readUrl,
+  signalOf,
+  wantsRedirects,
+} from './fetch-request.js';
 import { type HashKey, hashKeyReader, type HashRequest } from './hash-key.js';
-import { reportLoad } from './load-report.js';
-import { type Fetch, type FetchInit, type FetchInput, followRedirect } from './redirect.js';
-import { checkTarget, clientFor, IDEMPOTENT_METHODS, onInstance, type Target } from './route.js';
+import { type Fetch, followRedirect } from './redirect.js';
+import { heedingRedirects } from './redirected.js';
+import { type FairleadRequestOptions, requestOptions } from './request-options.js';
+import { checkTarget, clientFor, type Target } from './route.js';
 
-export type { HashKey, HashRequest, Target };
+export type { FairleadRequestOptions, HashKey, HashRequest, Target };
 
 /** Options of {@link wrapFetch}. */
 export interface WrapFetchOptions {
   /** The fetch that sends. Default: the global one, looked up at each call. */
   readonly fetch?: Fetch | undefined;
-  /** What requests are hashed by. Default: nothing. */
+  /** What requests are hashed by, where they bring no `fairlead.hashKey` of their own. Default: nothing. */
   readonly hashKey?: HashKey | undefined;
+  /**
+   * The header that tells a server how many ms it has; `true` is `x-request-timeout-ms`. Default false: none. What a
+   * server does by it is up to the server: {@link withDeadline}.
+   */
+  readonly deadlineHeader?: boolean | string | undefined;
+}
+
+declare global {
+  interface RequestInit {
+    /** Options of this request alone, for a fetch that {@link wrapFetch} made; any other does not heed them. */
+    fairlead?: FairleadRequestOptions | undefined;
+  }
 }
 
 /**
@@ -25,21 +47,28 @@ export interface WrapFetchOptions {
  * unsent. A stream body, or the body of a `Request`, is never sent twice. A reply that is a failure (5xx, 429) is
  * retried like an error; the last one is returned as fetch would. Rejects as fetch does: with a `TypeError` whose
  * `cause` tells why, or with the reason of the caller's signal. The client's time limits apply until the reply's
- * headers. A redirect of a request that may not be repeated is followed as a call of its own.
+ * headers. A redirect of a request that may not be repeated is followed as a call of its own; of any other, within
+ * the attempt, and on the same instance where it leads to the service.
+ *
+ * `fairlead` in the `init` has options for one request: `fetch(url, { fairlead: { timeoutMs: 200 } })`.
  *
  * For a policy that hashes, `hashKey` says what by: {@link HashKey}. The key is made once per call, and anew for a
  * redirect that is one. What a response says of the instance's load in an `endpoint-load-metrics` header is kept for
  * a policy that weighs by it, whatever the status.
  *
+ * With `deadlineHeader` each attempt says how much time it has, unless the request has a header of that name itself. No
+ * host but the service's instances gets to see it, over redirects neither.
+ *
  * @throws {InvalidOptionError} when `target` is neither a client nor a pool, and naming the option out of range.
  */
 export function wrapFetch(target: Target, options: WrapFetchOptions = {}): Fetch {
   checkTarget(target);
-  checkKeys('wrapFetch', options, ['fetch', 'hashKey']);
+  checkKeys('wrapFetch', options, ['fetch', 'hashKey', 'deadlineHeader']);
   const { hashKey } = options;
   if (options.fetch !== undefined) checkFunction('wrapFetch.fetch', options.fetch);
   const readHashKey =
     hashKey === undefined ? undefined : hashKeyReader('wrapFetch.hashKey', hashKey);
+  const deadlineHeader = deadlineHeaderName('wrapFetch.deadlineHeader', options.deadlineHeader);
   const wrapped: Fetch = async (input, given) => {
     const init = given ?? {}; // fetch takes null, too
     const send = options.fetch ?? globalThis.fetch;
@@ -47,78 +76,36 @@ export function wrapFetch(target: Target, options: WrapFetchOptions = {}): Fetch
     try {
       const client = url === undefined ? undefined : clientFor(target, url);
       if (url === undefined || client === undefined) return await send(input, given);
-      const signal = init.signal ?? (input instanceof Request ? input.signal : undefined);
-      const idempotent = isIdempotent(input, init);
-      const mode = init.redirect ?? (input instanceof Request ? input.redirect : 'follow');
+      const own = requestOptions(init.fairlead);
+      const signal = signalOf(input, init);
+      const idempotent = own.idempotent ?? isIdempotent(input, init);
       // A redirect tells that the request was received. Were fetch to follow it unseen, a connection refused on
       // the way there would look like a request that was never sent.
-      const redirect = mode === 'follow' && !idempotent ? 'manual' : mode;
-      const call: CallOptions = {
+      const follows = !wantsRedirects(input, init) ? 'leave' : idempotent ? 'follow' : 'return';
+      const sending = {
+        url,
+        input,
+        init,
+        signal,
+        send,
+        redirects: follows,
+        deadlineHeader,
+      } as const;
+      const response = await client.call((attempt) => sendAttempt(attempt, sending), {
+        ...own,
         idempotent,
         replayable: isReplayable(input, init),
-        hashKey: readHashKey?.(hashRequest(url, input, init)),
+        hashKey: own.hashKey ?? readHashKey?.(hashRequest(url, input, init)),
+        classify: heedingRedirects(own.classify),
         signal,
-      };
-      const response = await client.call(async (attempt) => {
-        const there = onInstance(url, attempt.instance);
-        // The call is over at the headers; the caller's signal must reach the body, too.
-        const both =
-          signal === undefined ? attempt.signal : AbortSignal.any([attempt.signal, signal]);
-        const request = input instanceof Request ? new Request(there, input) : there;
-        const reply = await send(request, { ...init, redirect, signal: both });
-        // Where a redirect led elsewhere, it is another server that speaks of its load.
-        const isFromInstance = !reply.redirected || reply.url.startsWith(`${there.origin}/`);
-        if (isFromInstance) reportLoad(attempt, reply.headers);
-        return reply;
-      }, call);
-      return redirect === mode
-        ? response
-        : await followRedirect(response, url, input, init, wrapped);
+      });
+      if (follows !== 'return') return response;
+      return await followRedirect(response, { from: url, input, init, fetch: wrapped });
     } catch (error) {
       throw isFairleadError(error) ? asFetchError(error) : error;
     }
   };
   return wrapped;
-}
-
-/** `undefined` for what fetch itself must judge (a relative or malformed URL). */
-function readUrl(input: FetchInput): URL | undefined {
-  const text = input instanceof Request ? input.url : String(input);
-  return URL.canParse(text) ? new URL(text) : undefined;
-}
-
-function methodOf(input: FetchInput, init: FetchInit): string {
-  return (init.method ?? (input instanceof Request ? input.method : 'GET')).toUpperCase();
-}
-
-/** Those of `init` replace those of a `Request`, all of them. */
-function headersOf(input: FetchInput, init: FetchInit): Headers {
-  const isRequests = init.headers === undefined && input instanceof Request;
-  return isRequests ? input.headers : new Headers(init.headers);
-}
-
-function isIdempotent(input: FetchInput, init: FetchInit): boolean {
-  if (IDEMPOTENT_METHODS.has(methodOf(input, init))) return true;
-  return headersOf(input, init).has('idempotency-key');
-}
-
-function hashRequest(url: URL, input: FetchInput, init: FetchInit): HashRequest {
-  const headers = headersOf(input, init);
-  return {
-    method: methodOf(input, init),
-    url: new URL(url),
-    header: (name) => headers.get(name) ?? undefined,
-  };
-}
-
-/** A body that is read while it is sent is used up by the first attempt. */
-function isReplayable(input: FetchInput, init: FetchInit): boolean {
-  const body: unknown = init.body ?? (input instanceof Request ? input.body : undefined);
-  if (typeof body !== 'object' || body === null) return true;
-  if (body instanceof Blob || body instanceof URLSearchParams || body instanceof FormData) {
-    return true;
-  }
-  return body instanceof ArrayBuffer || ArrayBuffer.isView(body);
 }
 
 /** Fetch tells of trouble on the way with a TypeError; the real error is its cause. */

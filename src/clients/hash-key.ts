@@ -75,9 +75,14 @@ function wrongPart(option: string, given: unknown): InvalidOptionError {
   );
 }
 
-/** What a header or a cookie can be named (RFC 9110, 5.6.2; RFC 6265, 4.1.1). Another name would never be found. */
+/** What a header or a cookie can be named (RFC 9110, 5.6.2; RFC 6265, 4.1.1). */
+export function isToken(value: unknown): value is string {
+  return typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(value);
+}
+
+/** Another name would never be found. */
 function checkToken(option: string, value: unknown): string {
-  if (typeof value === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(value)) return value;
+  if (isToken(value)) return value;
   throw new InvalidOptionError(option, 'an HTTP name (a token of RFC 9110)', value);
 }
 

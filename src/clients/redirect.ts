@@ -9,9 +9,20 @@ const FOR_ONE_ORIGIN = ['authorization', 'cookie', 'host', 'proxy-authorization'
 /** Redirects behind a request so far, by its `init`. */
 const counts = new WeakMap<FetchInit, number>();
 
+/** A request that may have been redirected, as it was sent, and how to send another. */
+export interface Redirected {
+  readonly from: URL;
+  readonly input: FetchInput;
+  readonly init: FetchInit;
+  /** Sends the next request, and follows where that is redirected. */
+  readonly fetch: (to: URL, init: FetchInit) => Promise<Response>;
+  /** The address of a URL redirected to. Default: the URL itself. */
+  readonly locate?: ((to: URL) => URL) | undefined;
+}
+
 /**
- * Follows the redirect that a request which may not be repeated was answered with, as a request of its own: the
- * first was received. Any other response is returned as it is.
+ * Follows the redirect that a request was answered with, for fetch would follow it unseen. Any other response is
+ * returned as it is.
  *
  * A 303, and a 301 or 302 to a POST, goes on as GET without the body; 307 and 308 repeat method and body, which
  * must not have been a stream. Another origin is not told credentials. Source: Fetch standard, "HTTP-redirect
@@ -19,18 +30,16 @@ const counts = new WeakMap<FetchInit, number>();
  */
 export async function followRedirect(
   response: Response,
-  from: URL,
-  input: FetchInput,
-  init: FetchInit,
-  fetch: Fetch,
+  { from, input, init, fetch, locate = (to) => to }: Redirected,
 ): Promise<Response> {
+  if (![301, 302, 303, 307, 308].includes(response.status)) return response;
   const location = response.headers.get('location');
-  if (![301, 302, 303, 307, 308].includes(response.status) || location === null) return response;
+  if (location === null) return response;
   await response.body?.cancel();
 
   const request = input instanceof Request ? input : undefined;
   if (!URL.canParse(location, from.href)) throw failure(`the redirect to ${location} is no URL`);
-  const to = new URL(location, from);
+  const to = locate(new URL(location, from));
   const method = (init.method ?? request?.method ?? 'GET').toUpperCase();
   const headers = new Headers(init.headers ?? request?.headers);
   const next: FetchInit = { ...init, method, headers };
@@ -53,6 +62,8 @@ export async function followRedirect(
   return followed;
 }
 
+/** What was answered, not how: the code is one that blames no instance. */
 function failure(message: string): TypeError {
-  return new TypeError('fetch failed', { cause: new Error(message) });
+  const cause = Object.assign(new Error(message), { code: 'ERR_INVALID_REDIRECT' });
+  return new TypeError('fetch failed', { cause });
 }

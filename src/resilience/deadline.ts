@@ -17,6 +17,9 @@ export interface DeadlineOptions {
   readonly shares: number;
 }
 
+/** So many times what answers usually take is plenty. */
+const PLENTY = 10;
+
 /** The absolute end of a call, and what of it each attempt may take. */
 export class Deadline {
   readonly atMs: number;
@@ -46,12 +49,17 @@ export class Deadline {
     return ms < leftMs ? { ms, isDeadline: false } : { ms: leftMs, isDeadline: true };
   }
 
-  /** What a timeout at `limit` means. Much less time than attempts are meant to have says nothing of the instance. */
-  verdictOf({ ms, isDeadline }: Limit): Verdict {
+  /**
+   * What a timeout at `limit` means. Much less time than attempts are meant to have says nothing of the instance, unless
+   * that was many times what answers usually take: calls that inherit short deadlines must find out who hangs, too.
+   *
+   * @param usualMs Infinity when not known.
+   */
+  verdictOf({ ms, isDeadline }: Limit, usualMs: number): Verdict {
     const { timeoutMs, attemptTimeoutMs, shares } = this.options; // not what happened to be left of a call around it
     const fullMs = Math.min(attemptTimeoutMs ?? timeoutMs / shares, timeoutMs);
     return {
-      outcome: ms < fullMs / 2 ? 'ignored' : 'failure',
+      outcome: ms < Math.min(fullMs / 2, usualMs * PLENTY) ? 'ignored' : 'failure',
       retry: isDeadline ? 'never' : 'if-idempotent',
     };
   }

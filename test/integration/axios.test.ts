@@ -1,18 +1,23 @@
 import { once } from 'node:events';
-import { Agent } from 'node:http';
+import { Agent, type RequestListener } from 'node:http';
+import type { Socket } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import axios, { AxiosError, type AxiosInstance, CanceledError, isAxiosError } from 'axios';
 import { describe, expect, expectTypeOf, it, vi } from 'vitest';
 import { wrapAxios } from '../../src/clients/axios.js';
 import {
+  type AttemptRecord,
   attemptsOf,
+  type Classify,
   type Client,
   createClient,
   createClientPool,
   isFairleadError,
+  storyOf,
 } from '../../src/index.js';
 import { memoryAdapter } from '../../src/testing.js';
+import { collectUncaught } from '../support/promises.js';
 import {
   clientOver,
   closeAfterwards,
@@ -428,11 +433,168 @@ describe('a wrapped axios instance', () => {
     warned.mockRestore();
   });
 
+  it('takes options of a request, over those of the instance', async () => {
+    const [bad, good] = [await failing(404), await echo()];
+    const client = clientOver([bad, good], { hedge: { delayMs: 1, maxRatio: 1 } });
+    const records: AttemptRecord[] = [];
+    const http = wrapAxios(
+      axios.create({
+        baseURL: 'http://orders',
+        fairlead: { onAttempt: (record) => records.push(record), timeoutMs: 5_000, hedge: false },
+      }),
+      client,
+    );
+    const classify: Classify = (settled) => {
+      const missing = !settled.ok && isAxiosError(settled.error) && settled.error.status === 404;
+      return missing ? { outcome: 'failure', retry: 'if-idempotent' } : undefined;
+    };
+    for (let i = 0; i < 2; i++) {
+      expect((await http.get('/', { fairlead: { classify } })).status).toBe(200);
+    }
+    expect(bad.seen).toHaveLength(1);
+    expect(records.map(({ kind, outcome }) => [kind, outcome])).toEqual(
+      expect.arrayContaining([
+        ['first', 'failure'],
+        ['retry', 'success'],
+        ['first', 'success'],
+      ]),
+    );
+    expect(records).toHaveLength(3);
+  });
+
+  it.each(['timeoutMs', 'attemptTimeoutMs', 'hedge', 'classify', 'onAttempt'])(
+    'names the option %s of a request when it is wrong',
+    async (name) => {
+      const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), clientOver([{ port: 1 }]));
+      await expect(http.get('/', { fairlead: { [name]: 'wrong' } })).rejects.toMatchObject({
+        code: 'ERR_FAIRLEAD_INVALID_OPTION',
+        message: expect.stringContaining(`.${name}" must be`) as string,
+      });
+    },
+  );
+
+  it("tells with axios's own error and with one of Fairlead's that the budget was used up", async () => {
+    const retry = { budget: { ratio: 0, minPerSecond: 0 } };
+    const servers = [await failing(503), await failing(503)];
+    const http = wrapAxios(
+      axios.create({ baseURL: 'http://orders' }),
+      clientOver(servers, { retry }),
+    );
+    const own: unknown = await http.get('/').catch((error: unknown) => error);
+    expect(own).toMatchObject({ code: AxiosError.ERR_BAD_RESPONSE, config: { url: '/' } });
+    expect(storyOf(own)).toMatchObject({ attempts: [{ attempt: 1 }], budgetExhausted: true });
+
+    const hanging = [await serve(() => undefined), await serve(() => undefined)];
+    const slow = wrapAxios(
+      axios.create({ baseURL: 'http://orders' }),
+      clientOver(hanging, { retry, attemptTimeoutMs: 30 }),
+    );
+    const made: unknown = await slow.get('/').catch((error: unknown) => error);
+    expect(made).toMatchObject({
+      code: AxiosError.ECONNABORTED,
+      cause: { code: 'ERR_FAIRLEAD_ATTEMPT_TIMEOUT', budgetExhausted: true },
+    });
+    expect(storyOf(made)).toMatchObject({
+      attempts: [{ attempt: 1, ended: 'timed-out' }],
+      budgetExhausted: true,
+    });
+    expect(storyOf(await slow.post('/').catch((error: unknown) => error))).toMatchObject({
+      budgetExhausted: false, // it would not have been retried anyway
+    });
+  });
+
+  it('rejects with an AxiosError when too much is under way', async () => {
+    const server = await serve(() => undefined);
+    const client = clientOver([server], { maxConcurrency: { client: 1, queueSize: 0 } });
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), client);
+    const controller = new AbortController();
+    const first = http.get('/', { signal: controller.signal }).catch((error: unknown) => error);
+    await vi.waitFor(() => expect(server.seen).toHaveLength(1));
+    const error: unknown = await http.get('/').catch((reason: unknown) => reason);
+    expect(error).toMatchObject({
+      isAxiosError: true,
+      code: 'ERR_FAIRLEAD_CONCURRENCY_LIMIT',
+      config: { url: '/' },
+      cause: { code: 'ERR_FAIRLEAD_CONCURRENCY_LIMIT' },
+    });
+    expect(storyOf(error)).toEqual({ attempts: [], budgetExhausted: false });
+    expect(server.seen).toHaveLength(1);
+    controller.abort();
+    await first;
+  });
+
   it('refuses what is no axios instance or no client', () => {
     const client = clientOver([]);
     expect(() => wrapAxios({} as AxiosInstance, client)).toThrow(
       /"axios" must be an axios instance/,
     );
     expect(() => wrapAxios(axios.create(), {} as Client)).toThrow(/"target" must be a Client/);
+  });
+});
+
+describe('an axios attempt that is not waited for', () => {
+  const CUT = { attemptTimeoutMs: 60 };
+  const HEDGED = { hedge: { delayMs: 30, maxRatio: 1 } };
+  const silent: RequestListener = () => undefined;
+  const halfway: RequestListener = (_request, response) => {
+    response.writeHead(200, { 'content-length': 1_000 });
+    response.write('part');
+  };
+
+  it.each([
+    ['cut before the headers', CUT, silent, 'failure'],
+    ['cut in the body', CUT, halfway, 'failure'],
+    ['a loser before the headers', HEDGED, silent, 'ignored'],
+    ['a loser in the body', HEDGED, halfway, 'ignored'],
+  ])('%s, has its connection closed', async (_what, options, handler, outcome) => {
+    const cut: Socket[] = [];
+    const slow = await serve((request, response) => {
+      cut.push(request.socket);
+      handler(request, response);
+    });
+    const quick = await echo();
+    const httpAgent = new Agent({ keepAlive: true });
+    const client = clientOver([slow, quick], options);
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders', httpAgent }), client);
+    const records: AttemptRecord[] = [];
+    const transformResponse = vi.fn((data: unknown) => data);
+    const uncaught = await collectUncaught(async () => {
+      for (let i = 0; i < 2; i++) {
+        const onAttempt = (record: AttemptRecord): number => records.push(record);
+        const fairlead = { onAttempt };
+        const { status, config } = await http.get('/x', { fairlead, transformResponse });
+        expect(status).toBe(200);
+        expect(config.url).toBe('/x');
+      }
+      await vi.waitFor(() => expect(cut.map(({ destroyed }) => destroyed)).toEqual([true]));
+    });
+    expect(uncaught).toEqual([]);
+    expect(transformResponse).toHaveBeenCalledTimes(2);
+    expect(records.find(({ ended }) => ended !== 'returned')).toMatchObject({ outcome });
+    const key = (port: number): string => `127.0.0.1:${port}:`;
+    const { sockets, freeSockets } = httpAgent;
+    expect(Object.keys({ ...sockets, ...freeSockets })).toEqual([key(quick.port)]);
+    expect(client.snapshot()).toMatchObject({
+      inFlight: 0,
+      instances: [{ pending: 0 }, { pending: 0 }],
+    });
+    httpAgent.destroy();
+  });
+
+  it('leaves the other its stream', async () => {
+    const slow = await serve(() => undefined);
+    const quick = await serve((_request, response) => {
+      response.write('first');
+      setTimeout(() => response.end(' last'), 100);
+    });
+    const client = clientOver([slow, quick], HEDGED);
+    const http = wrapAxios(axios.create({ baseURL: 'http://orders' }), client);
+    for (let i = 0; i < 2; i++) {
+      const { data } = await http.get<Readable>('/', { responseType: 'stream' });
+      let text = '';
+      for await (const chunk of data.setEncoding('utf8')) text += chunk as string;
+      expect(text).toBe('first last');
+    }
+    expect(slow.seen).toHaveLength(1);
   });
 });

@@ -1,7 +1,9 @@
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, expectTypeOf, it, vi } from 'vitest';
-import { wrapFetch } from '../../src/clients/fetch.js';
-import { attemptsOf, isFairleadError } from '../../src/index.js';
+import { type FairleadRequestOptions, wrapFetch } from '../../src/clients/fetch.js';
+import { type AttemptRecord, attemptsOf, isFairleadError, storyOf } from '../../src/index.js';
+import { collectUncaught } from '../support/promises.js';
 import { clientOver, readBody, refusedPort, serve, type TestServer } from './servers.js';
 
 const echo = (): Promise<TestServer> =>
@@ -203,6 +205,146 @@ describe('a wrapped fetch', () => {
     expect(error).toBeInstanceOf(TypeError);
     expect(isFairleadError((error as TypeError).cause)).toBe(true);
     expect(attemptsOf(error)).toHaveLength(2);
+  });
+
+  it('takes options of a request in its init', async () => {
+    const [bad, good] = [await failing(404), await echo()];
+    const client = clientOver([bad, good], { hedge: { delayMs: 1, maxRatio: 1 } });
+    const fetch = wrapFetch(client);
+    const records: AttemptRecord[] = [];
+    const fairlead: FairleadRequestOptions = {
+      idempotent: true,
+      hedge: false,
+      timeoutMs: 5_000,
+      onAttempt: (record) => records.push(record),
+      classify: ({ ok, ...settled }) => {
+        const missing = ok && 'value' in settled && (settled.value as Response).status === 404;
+        return missing ? { outcome: 'failure', retry: 'if-idempotent' } : undefined;
+      },
+    };
+    for (let i = 0; i < 2; i++) {
+      const reply = await fetch('http://orders/', { method: 'POST', body: 'b', fairlead });
+      expect(reply.status).toBe(200);
+    }
+    expect(bad.seen).toHaveLength(1);
+    expect(records).toHaveLength(3);
+    const hanging = wrapFetch(clientOver([await serve(() => undefined)]));
+    const request = new Request('http://orders/');
+    await expect(hanging(request, { fairlead: { timeoutMs: 50 } })).rejects.toMatchObject({
+      cause: { message: expect.stringContaining('timeoutMs 50') as string },
+    });
+    const odd = { timeout: 5 } as object;
+    await expect(fetch('http://orders/', { fairlead: odd })).rejects.toMatchObject({
+      cause: { message: expect.stringContaining('"fairlead.timeout"') as string },
+    });
+  });
+
+  it("tells with fetch's own error and with one of Fairlead's that the budget was used up", async () => {
+    const retry = { budget: { ratio: 0, minPerSecond: 0 } };
+    const cutting = (): Promise<TestServer> => serve((request) => request.socket.destroy());
+    const cut = wrapFetch(clientOver([await cutting(), await cutting()], { retry }));
+    const own: unknown = await cut('http://orders/').catch((error: unknown) => error);
+    expect(own).toBeInstanceOf(TypeError);
+    expect(isFairleadError((own as TypeError).cause)).toBe(false);
+    expect(storyOf(own)).toMatchObject({ attempts: [{ attempt: 1 }], budgetExhausted: true });
+
+    const hanging = [await serve(() => undefined), await serve(() => undefined)];
+    const slow = wrapFetch(clientOver(hanging, { retry, attemptTimeoutMs: 30 }));
+    const made: unknown = await slow('http://orders/').catch((error: unknown) => error);
+    expect((made as TypeError).cause).toMatchObject({ code: 'ERR_FAIRLEAD_ATTEMPT_TIMEOUT' });
+    expect(storyOf(made)).toMatchObject({
+      attempts: [{ attempt: 1, ended: 'timed-out' }],
+      budgetExhausted: true,
+    });
+  });
+
+  it('rejects with a TypeError when too much is under way', async () => {
+    const server = await serve(() => undefined);
+    const client = clientOver([server], { maxConcurrency: { client: 1, queueSize: 0 } });
+    const fetch = wrapFetch(client);
+    const controller = new AbortController();
+    const first = fetch('http://orders/', { signal: controller.signal }).catch(() => 'aborted');
+    await vi.waitFor(() => expect(server.seen).toHaveLength(1));
+    const error: unknown = await fetch('http://orders/').catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(TypeError);
+    expect((error as TypeError).cause).toMatchObject({ code: 'ERR_FAIRLEAD_CONCURRENCY_LIMIT' });
+    expect(storyOf(error)).toEqual({ attempts: [], budgetExhausted: false });
+    controller.abort();
+    expect(await first).toBe('aborted');
+  });
+
+  it('follows the redirects of a GET, those to the service on the same instance, credentials and all', async () => {
+    const start = (): Promise<TestServer> =>
+      serve((request, response) => {
+        const location = {
+          '/logical': 'http://orders/relative',
+          '/relative': 'own',
+          '/own': `http://${request.headers.host ?? ''}/end`,
+        }[request.url ?? ''];
+        if (location !== undefined) response.writeHead(302, { location });
+        response.end(request.headers.authorization);
+      });
+    const servers = [await start(), await start()];
+    const fetch = wrapFetch(clientOver(servers));
+    const headers = { authorization: 'Bearer t' };
+    const reply = await fetch('http://orders/logical', { headers });
+    expect(await reply.text()).toBe('Bearer t');
+    expect(reply.redirected).toBe(true);
+    const [used] = servers.filter(({ seen }) => seen.length > 0);
+    expect(used?.seen).toEqual(['GET /logical', 'GET /relative', 'GET /own', 'GET /end']);
+    const manual = await fetch('http://orders/logical', { redirect: 'manual' });
+    expect(manual.status).toBe(302);
+  });
+
+  it('tells the other host no credentials, and blames nobody for what it answers', async () => {
+    const other = await serve((request, response) =>
+      response.writeHead(503).end(request.headers.authorization ?? 'none'),
+    );
+    const location = `http://127.0.0.1:${other.port}/`;
+    const start = (): Promise<TestServer> =>
+      serve((_request, response) => response.writeHead(302, { location }).end());
+    const servers = [await start(), await start()];
+    const client = clientOver(servers);
+    const headers = { authorization: 'Bearer t' };
+    const reply = await wrapFetch(client)('http://orders/', { headers });
+    expect([reply.status, await reply.text()]).toEqual([503, 'none']);
+    expect(servers.flatMap(({ seen }) => seen)).toHaveLength(1);
+    for (const { successRatio } of client.snapshot().instances) expect(successRatio).toBe(1);
+  });
+
+  it.each([
+    ['for ever', { location: '/again' }, {}, 21],
+    ['to what is no URL', { location: 'http://' }, {}, 1],
+    ['with a body that is used up', { location: '/again' }, { method: 'PUT', body: 'once' }, 1],
+  ])('blames nobody for a redirect %s', async (_what, headers, init, requests) => {
+    const server = await serve((_request, response) => response.writeHead(307, headers).end());
+    const client = clientOver([server]);
+    const reply = wrapFetch(client)(new Request('http://orders/', init));
+    await expect(reply).rejects.toMatchObject({ cause: { code: 'ERR_INVALID_REDIRECT' } });
+    expect(server.seen).toHaveLength(requests);
+    expect(client.snapshot().instances[0]?.successRatio).toBe(1);
+  });
+
+  it.each([
+    ['cut', { attemptTimeoutMs: 60 }, 'failure'],
+    ['a loser', { hedge: { delayMs: 30, maxRatio: 1 } }, 'ignored'],
+  ])('has the connection of an attempt that is %s closed', async (_what, options, outcome) => {
+    const cut: Socket[] = [];
+    const slow = await serve((request) => {
+      cut.push(request.socket);
+    });
+    const client = clientOver([slow, await echo()], options);
+    const records: AttemptRecord[] = [];
+    const onAttempt = (record: AttemptRecord): number => records.push(record);
+    const uncaught = await collectUncaught(async () => {
+      for (let i = 0; i < 2; i++) {
+        const reply = await wrapFetch(client)('http://orders/', { fairlead: { onAttempt } });
+        expect(await reply.json()).toMatchObject({ method: 'GET' });
+      }
+      await vi.waitFor(() => expect(cut.map(({ destroyed }) => destroyed)).toEqual([true]));
+    });
+    expect(uncaught).toEqual([]);
+    expect(records.find(({ ended }) => ended !== 'returned')).toMatchObject({ outcome });
   });
 
   it('leaves other hosts and malformed URLs to fetch', async () => {

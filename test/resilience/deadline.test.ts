@@ -62,12 +62,12 @@ describe('verdictOf', () => {
     ['much less than its own time', 100, 49, 'ignored'],
     ['the whole deadline, below its own time', 5_000, 900, 'failure'],
   ])('after %s', (_what, attemptTimeoutMs, ms, outcome) => {
-    const verdict = deadline(attemptTimeoutMs, 3).verdictOf({ ms, isDeadline: false });
+    const verdict = deadline(attemptTimeoutMs, 3).verdictOf({ ms, isDeadline: false }, Infinity);
     expect(verdict).toEqual({ outcome, retry: 'if-idempotent' });
   });
 
   it('allows no retry once the deadline is reached', () => {
-    expect(deadline(undefined, 1).verdictOf({ ms: 900, isDeadline: true })).toEqual({
+    expect(deadline(undefined, 1).verdictOf({ ms: 900, isDeadline: true }, Infinity)).toEqual({
       outcome: 'failure',
       retry: 'never',
     });
@@ -85,7 +85,17 @@ describe('a deadline that is inherited', () => {
   });
 
   it('that leaves much less time than attempts are meant to have blames no instance', () => {
-    expect(inherited(300).verdictOf({ ms: 150, isDeadline: false }).outcome).toBe('ignored');
-    expect(inherited(800).verdictOf({ ms: 400, isDeadline: false }).outcome).toBe('failure');
+    expect(inherited(300).verdictOf({ ms: 150, isDeadline: false }, Infinity).outcome).toBe(
+      'ignored',
+    );
+    expect(inherited(800).verdictOf({ ms: 400, isDeadline: false }, Infinity).outcome).toBe(
+      'failure',
+    );
+  });
+
+  it('blames the instance all the same when that was many times what answers usually take', () => {
+    expect(inherited(300).verdictOf({ ms: 150, isDeadline: false }, 15).outcome).toBe('failure');
+    expect(inherited(300).verdictOf({ ms: 149, isDeadline: false }, 15).outcome).toBe('ignored');
+    expect(inherited(300).verdictOf({ ms: 150, isDeadline: false }, 100).outcome).toBe('ignored');
   });
 });
