@@ -15,8 +15,8 @@ import {
 /** Options of one call. `F` is what its `fallback` gives. */
 export interface CallOptions<F = never> {
   /**
-   * The function may run more than once without harm. Default false: it is run again only after an error that proves
-   * that nothing was sent to the instance (its connection was refused, its name not found).
+   * The function may run more than once without harm. Default false: it is run again only after an end that
+   * proves that the instance has not acted on it (its connection was refused, its name not found).
    */
   readonly idempotent?: boolean | undefined;
   /** The function can be run again at all; false for a stream body that is used up. Default true. */

@@ -86,7 +86,7 @@ export type Outcome = 'success' | 'failure' | 'overload' | 'ignored';
 /** The answer of `classify` to its two questions: does it blame the instance, and may it be retried? */
 export interface Verdict {
   readonly outcome: Outcome;
-  /** `'if-idempotent'`: the instance may have acted on it. `'always'`: it provably has not, for nothing reached it. */
+  /** `'if-idempotent'`: the instance may have acted on it. `'always'`: it provably has not: nothing reached it, or it said so. */
   readonly retry: 'never' | 'if-idempotent' | 'always';
   /**
    * `'elsewhere'`: only on an instance that this call has not tried, for the same one would say the same again. Default

@@ -1,115 +1,112 @@
-import { isIPv4 } from 'node:net';
 import { isFairleadError } from '../errors.js';
-import { parseRetryAfter } from '../retry-after.js';
 import type { Instance, Settled, Verdict } from '../types.js';
-
-const SUCCESS: Verdict = { outcome: 'success', retry: 'never' };
-const IGNORED: Verdict = { outcome: 'ignored', retry: 'never' };
-/** The instance may have acted on it. */
-const FAILED: Verdict = { outcome: 'failure', retry: 'if-idempotent' };
-/** Provably never reached the instance. */
-const UNSENT: Verdict = { outcome: 'failure', retry: 'always' };
+import { wasInHandshake, wasRedirected, wasReused, wentElsewhere } from './connection-evidence.js';
+import { ofCode } from './error-codes.js';
+import { type ErrorLike, isErrorLike, messageOf, read } from './error-like.js';
+import { isHttpResponse, ofResponse, ofStatus, statusOf } from './http-verdict.js';
+import {
+  CLOSED,
+  FAILED,
+  FAILED_HERE,
+  IGNORED,
+  NOT_TAKEN,
+  NOT_TAKEN_HERE,
+  SUCCESS,
+} from './verdicts.js';
 
 /**
  * The built-in answer to the two questions about a settled attempt: does it blame the instance, and may it be
- * retried? Judges a response by its HTTP status; an error by the HTTP status it carries, else by the error
- * codes of Node and undici anywhere in its chain of causes. Any other value is a success; any other error is
- * the instance's failure, but for slips of the caller's own (a TypeError or ReferenceError without a cause).
+ * retried?
+ *
+ * A value is a success, but for what looks like a response (a status and headers), which is judged by its HTTP status.
+ * An error is judged by the response or the HTTP status it carries; else by what it and its causes say: the error codes
+ * of Node, HTTP/2 and TLS, undici, axios, and what is shaped like them. `retry` is `'always'` only where that proves
+ * that the instance has not acted on the request. A connection that had served before and ended before this answer
+ * blames nobody: most likely the instance had closed it for being idle. Any other error is the instance's failure, but
+ * for slips of the caller's own (a TypeError or ReferenceError without a cause).
+ *
+ * Never throws, whatever it is given: what cannot be read says nothing.
  *
  * @param instance the one the attempt was made on. A connection that failed to somewhere else (a redirect's
  * target, a database the function uses) neither blames it nor proves that nothing was sent to it.
  */
 export function classify(settled: Settled, instance?: Instance): Verdict {
-  if (settled.ok) return isHttpResponse(settled.value) ? ofResponse(settled.value) : SUCCESS;
-  const verdict = ofError(settled.error);
-  const isElsewhere =
-    verdict === UNSENT && instance !== undefined && wentElsewhere(settled.error, instance);
-  return isElsewhere ? IGNORED : verdict;
+  try {
+    if (settled.ok) return isHttpResponse(settled.value) ? ofResponse(settled.value) : SUCCESS;
+    const { error } = settled;
+    const verdict = ofError(error, { left: MAX_LINKS });
+    if (verdict.retry !== 'always') return verdict;
+    if (instance !== undefined && wentElsewhere(error, instance)) return IGNORED;
+    return wasRedirected(error) ? { ...verdict, retry: 'if-idempotent' } : verdict;
+  } catch {
+    return settled.ok ? SUCCESS : FAILED; // the getters of others may throw
+  }
 }
 
-/** A fetch `Response`, or anyone else's response that looks like one (axios). */
-interface HttpResponse {
-  readonly status: number;
-  readonly headers: { get(name: string): unknown };
+/** Errors looked at, causes and parts together: cyclic ones must end too. */
+const MAX_LINKS = 16;
+
+interface Links {
+  left: number;
 }
 
-function isHttpResponse(value: unknown): value is HttpResponse {
-  if (typeof value !== 'object' || value === null) return false;
-  const { status, headers } = value as Partial<HttpResponse>;
-  return typeof status === 'number' && typeof headers?.get === 'function';
-}
-
-function ofResponse({ status, headers }: HttpResponse): Verdict {
-  const verdict = ofStatus(status);
-  const retryAfterMs =
-    status === 429 || status === 503
-      ? parseRetryAfter(headers.get('retry-after'), headers.get('date'))
-      : undefined;
-  if (retryAfterMs === undefined) return verdict;
-  return { outcome: 'overload', retry: verdict.retry, retryAfterMs };
-}
-
-function ofStatus(status: number): Verdict {
-  if (status < 400) return SUCCESS;
-  if (status === 429) return { outcome: 'overload', retry: 'if-idempotent' };
-  // The caller's mistake, or a method no instance knows: says nothing of this instance, and asking again is vain.
-  if (status < 500 ? status !== 408 : status === 501 || status === 505) return IGNORED;
-  return FAILED;
-}
-
-interface ErrorLike {
-  readonly name?: unknown;
-  readonly message?: unknown;
-  readonly code?: unknown;
-  readonly syscall?: unknown;
-  readonly address?: unknown;
-  readonly port?: unknown;
-  readonly hostname?: unknown;
-  readonly errors?: readonly ErrorLike[];
-  readonly cause?: unknown;
-  readonly status?: unknown;
-  readonly statusCode?: unknown;
-  readonly response?: unknown;
-}
-
-/** Longest chain of causes followed; a cyclic one must end too. */
-const MAX_CAUSES = 5;
-
-function ofError(error: unknown): Verdict {
-  let link = error;
-  for (let depth = 0; depth < MAX_CAUSES && typeof link === 'object' && link !== null; depth++) {
-    const verdict = ofLink(link);
+function ofError(error: unknown, links: Links): Verdict {
+  for (let link = error; isErrorLike(link) && links.left > 0; link = link.cause) {
+    links.left--;
+    const verdict = ofLink(link, links);
     if (verdict !== undefined) return verdict;
-    link = (link as ErrorLike).cause;
   }
   return FAILED;
 }
 
-/** Whether a connect or look-up error names another address than the instance's. */
-function wentElsewhere(error: unknown, instance: Instance): boolean {
-  let link = error;
-  for (let depth = 0; depth < MAX_CAUSES && typeof link === 'object' && link !== null; depth++) {
-    // Of a name with several addresses each try has an error of its own.
-    const { cause, errors }: ErrorLike = link;
-    const { address, port, hostname }: ErrorLike = errors?.[0] ?? link;
-    if (typeof port === 'number' && port !== instance.port) return true;
-    if (typeof hostname === 'string' && hostname !== instance.host) return true;
-    if (typeof address === 'string' && isIPv4(instance.host) && address !== instance.host) {
-      return true;
-    }
-    link = cause;
-  }
-  return false;
-}
-
-function ofLink(error: ErrorLike): Verdict | undefined {
+function ofLink(error: ErrorLike, links: Links): Verdict | undefined {
   // A call inside this call failed: that service's own breakers have already judged it.
   if (isFairleadError(error)) return IGNORED;
-  if (isHttpResponse(error.response)) return ofResponse(error.response);
-  const status = error.status ?? error.statusCode;
-  if (typeof status === 'number' && status >= 400 && status < 600) return ofStatus(status);
-  if (error.name === 'AbortError' || isProgrammersError(error) || isOwnLimit(error)) return IGNORED;
-  return typeof error.code === 'string' ? ofCode(error.code, error.syscall) : undefined;
+  const answered = ofAnswer(error);
+  if (answered !== undefined) return answered;
+  if (isTunnelRefused(error)) return NOT_TAKEN_HERE;
+  if (isAborted(error)) return wasTimeout(error) ? FAILED : IGNORED;
+  if (isProgrammersError(error) || isOwnLimit(error)) return IGNORED;
+  if (error.message === 'bad port' && error.code === undefined) return FAILED_HERE; // fetch will not go there
+  if (wasInHandshake(error)) return unsent(ofCode(error) ?? FAILED);
+  if (wasReused(error)) return CLOSED;
+  if (Array.isArray(error.errors) && error.errors.length > 0) return ofAll(error.errors, links);
+  if (error.code === 'ERR_HTTP2_STREAM_CANCEL') return ofPending(error, links);
+  // axios gives its error the code of the one it wraps, and not the rest.
+  return error.code === read(error.cause, 'code') ? undefined : ofCode(error);
+}
+
+/**
+ * By the answer that the error tells of. A 2xx is none to go by: there the error is about what came after the headers (a
+ * body cut short, or not to be parsed).
+ */
+function ofAnswer(error: ErrorLike): Verdict | undefined {
+  const { response } = error;
+  if (isHttpResponse(response) && (statusOf(response) ?? 0) >= 300) return ofResponse(response);
+  const status = statusOf(error) ?? 0;
+  if (status < 400) return undefined;
+  return isHttpResponse(error) ? ofResponse(error) : ofStatus(status);
+}
+
+/** The proxy would not connect to the instance. undici calls that an abort. */
+function isTunnelRefused(error: ErrorLike): boolean {
+  return error.code === 'UND_ERR_ABORTED' && messageOf(error).startsWith('Proxy response (');
+}
+
+function isAborted(error: ErrorLike): boolean {
+  const { name, code } = error;
+  return (
+    name === 'AbortError' ||
+    code === 'ABORT_ERR' ||
+    code === 'ERR_CANCELED' ||
+    (code === 'ECONNABORTED' && error.message === 'Request aborted') // axios; its timeouts have that code, too
+  );
+}
+
+/** What aborted it was an `AbortSignal.timeout` of the function's own. axios tells of the signal alone. */
+function wasTimeout({ cause, config }: ErrorLike): boolean {
+  const reason = cause ?? read(read(config, 'signal'), 'reason');
+  return read(reason, 'name') === 'TimeoutError';
 }
 
 /**
@@ -118,50 +115,47 @@ function ofLink(error: ErrorLike): Verdict | undefined {
  */
 function isProgrammersError(error: ErrorLike): boolean {
   const isSlip = error instanceof TypeError || error instanceof ReferenceError;
-  return isSlip && error.cause === undefined && (error as ErrorLike).code === undefined;
+  return isSlip && error.cause === undefined && read(error, 'code') === undefined;
 }
 
-/** The caller's own limit, not the instance: axios's `maxContentLength`, fetch's `redirect: 'error'`. */
+/** What the caller has forbidden, not the instance's doing. Only words tell these from failures. */
 function isOwnLimit(error: ErrorLike): boolean {
-  const cause = error instanceof TypeError ? (error.cause as ErrorLike | undefined) : undefined;
-  return error.code === 'ERR_BAD_RESPONSE' || cause?.message === 'unexpected redirect';
+  if (error.code === 'ERR_BAD_RESPONSE') {
+    return /^maxContentLength size of \d+ exceeded/.test(messageOf(error)); // axios
+  }
+  if (error.name === 'FetchError') return NODE_FETCH_LIMITS.has(error.type);
+  return messageOf(error) === 'fetch failed' && FETCH_LIMITS.has(read(error.cause, 'message'));
 }
 
-function ofCode(code: string, syscall: unknown): Verdict | undefined {
-  if (LOCAL.has(code) || code.startsWith('ERR_INVALID_')) return IGNORED;
-  if (BEFORE_SENDING.has(code) || CERTIFICATE.test(code)) return UNSENT;
-  if (syscall === 'connect' || syscall === 'getaddrinfo') return UNSENT;
-  return undefined;
+const NODE_FETCH_LIMITS = new Set<unknown>(['max-size', 'max-redirect', 'no-redirect']);
+
+const FETCH_LIMITS = new Set<unknown>([
+  'unexpected redirect',
+  'redirect count exceeded',
+  'unknown scheme',
+  'URL scheme must be a HTTP(S) scheme',
+  'invalid method',
+  'cors failure',
+  'proxy authentication required',
+]);
+
+/** Several tries of one attempt, as to the addresses of a name: the one that may have been acted on decides. */
+function ofAll(errors: readonly unknown[], links: Links): Verdict {
+  const verdicts = errors.map((error) => ofError(error, links));
+  return (
+    verdicts.find(({ retry }) => retry === 'if-idempotent') ??
+    verdicts.find(({ outcome }) => outcome !== 'ignored') ??
+    verdicts[0] ??
+    FAILED
+  );
 }
 
-/** The caller's own doing, or this machine's want: no instance is to blame and no other would do better. */
-const LOCAL = new Set([
-  'ABORT_ERR',
-  'ERR_CANCELED',
-  'UND_ERR_ABORTED',
-  'UND_ERR_INVALID_ARG',
-  'ERR_BAD_OPTION',
-  'ERR_BAD_OPTION_VALUE',
-  'ERR_BAD_REQUEST',
-  'ERR_NOT_SUPPORT',
-  'ERR_FR_TOO_MANY_REDIRECTS',
-  'ERR_FR_MAX_BODY_LENGTH_EXCEEDED',
-  'EMFILE',
-  'ENFILE',
-  'ENOBUFS',
-  'EADDRNOTAVAIL',
-]);
+/** A stream that waited for the HTTP/2 session to be connected: nothing was sent, whatever ended it. */
+function ofPending({ cause }: ErrorLike, links: Links): Verdict {
+  return cause === undefined ? NOT_TAKEN : unsent(ofError(cause, links));
+}
 
-/** Name resolution and connecting: no byte of the request has left. */
-const BEFORE_SENDING = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTDOWN',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-]);
-
-/** OpenSSL's verification errors: the handshake ended before a request could be sent. */
-const CERTIFICATE =
-  /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERROR_IN_CERT|HOSTNAME_MISMATCH|INVALID_CA|CRL_)/;
+/** The same, with the proof that the instance has not acted on it. */
+function unsent(verdict: Verdict): Verdict {
+  return verdict.retry === 'if-idempotent' ? { ...verdict, retry: 'always' } : verdict;
+}
