@@ -1,3 +1,5 @@
+import { defaultMaxListeners, getMaxListeners, setMaxListeners } from 'node:events';
+
 /** What can be waited for, and given up waiting for. */
 export interface WaitOptions {
   /** Ends the waiting: the promise rejects with the signal's reason. What is waited for goes on. */
@@ -17,4 +19,13 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefine
       signal.removeEventListener('abort', onAbort);
     });
   });
+}
+
+/** Node warns of a leak at more than ten. */
+const MANY = 10_000;
+
+/** Many calls at a time on one signal, that of a shutdown say, are no leak. What the application has set stays. */
+export function allowManyListeners(signal: AbortSignal): void {
+  if (!(signal instanceof EventTarget)) return; // a polyfill, which warns of nothing
+  if (getMaxListeners(signal) === defaultMaxListeners) setMaxListeners(MANY, signal);
 }

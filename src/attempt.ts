@@ -1,5 +1,5 @@
 import { show } from './errors.js';
-import type { Lease } from './instance-state.js';
+import type { Lease } from './lease.js';
 import type { Instance, LoadReport, Outcome, Settled } from './types.js';
 
 /** What the function of a call is given, once per attempt. */

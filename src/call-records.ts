@@ -28,7 +28,7 @@ export class CallRecords implements CallStory {
     const { outcome } = verdict;
     const isSuccess = outcome === 'success';
     const isHeard = this.onAttempt !== undefined || this.events.hears('attempt.ended');
-    if (isSuccess && !isHeard) return;
+    if (isSuccess && verdict.retry === 'never' && !isHeard) return;
     if (!isSuccess && !settled.ok) this.lastError = settled.error;
     const { lease, number, kind } = plan;
     const record: AttemptRecord = {

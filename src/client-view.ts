@@ -1,4 +1,4 @@
-import type { WaitOptions } from './abortable.js';
+import { abortable, type WaitOptions } from './abortable.js';
 import type { CallFunction } from './attempt.js';
 import type { CallGate } from './call-gate.js';
 import {
@@ -11,7 +11,7 @@ import { FairleadError } from './errors.js';
 import type { EventName, Listener } from './events.js';
 import { type CallDeps, execute } from './executor.js';
 import { NOTHING_TO_PICK } from './instance-set.js';
-import type { Lease } from './instance-state.js';
+import type { Lease } from './lease.js';
 import type { Explanation, Selection } from './selection.js';
 import {
   checkSelector,
@@ -132,7 +132,8 @@ export class SelectedView implements ClientView {
     } catch (error) {
       const { fallback, signal } = options;
       if (fallback === undefined || signal?.aborted === true) throw error;
-      return await (isFunction(fallback) ? fallback(error) : fallback);
+      const given = isFunction(fallback) ? fallback(error) : fallback;
+      return await abortable(Promise.resolve(given), signal);
     }
   }
 

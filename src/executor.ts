@@ -1,14 +1,17 @@
+import { allowManyListeners } from './abortable.js';
 import type { CallFunction } from './attempt.js';
 import type { Bulkhead } from './bulkhead.js';
 import { CallErrors } from './call-errors.js';
 import { type CallOptions, checkVerdict } from './call-options.js';
 import { CallRecords } from './call-records.js';
+import { CallRoute } from './call-route.js';
 import { inheritedMs, runWithin } from './deadline-scope.js';
 import type { Events } from './events.js';
 import { hedged } from './hedged.js';
 import type { InstanceLimits } from './instance-limits.js';
 import type { InstanceSet } from './instance-set.js';
-import type { Lease, Traffic } from './instance-state.js';
+import type { Traffic } from './instance-state.js';
+import type { Lease } from './lease.js';
 import type { ResolvedOptions } from './options.js';
 import { classify } from './resilience/classify.js';
 import { Deadline } from './resilience/deadline.js';
@@ -16,7 +19,7 @@ import { discardBody } from './resilience/discard.js';
 import type { Hedger } from './resilience/hedger.js';
 import { backoffMs, type Pause, retryLoop } from './resilience/retry.js';
 import type { RetryBudget } from './resilience/retry-budget.js';
-import type { PickRequest, Selection } from './selection.js';
+import type { Selection } from './selection.js';
 import type { UsualLatency } from './resilience/usual-latency.js';
 import { type AttemptEnd, final, Sending, type SendingOwner } from './sending.js';
 import type { AttemptKind, Clock, Env, Settled, Verdict } from './types.js';
@@ -39,8 +42,6 @@ export interface CallDeps {
   };
 }
 
-const NOTHING_TRIED: ReadonlySet<string> = new Set();
-
 /** Runs one call: deadline, attempts, pick, send, outcome. Rejects with the error of the last attempt. */
 export function execute<T>(
   fn: CallFunction<T>,
@@ -50,23 +51,20 @@ export function execute<T>(
   return new Call(fn, options, deps).run();
 }
 
-class Call<T> implements PickRequest, SendingOwner {
-  nowMs: number;
-  excluded: ReadonlySet<string> = NOTHING_TRIED;
-  triedZones: ReadonlySet<string> = NOTHING_TRIED;
-  retry = false;
-  readonly hashKey: string | undefined;
-  readonly passing = false;
+class Call<T> implements SendingOwner {
   readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
+  readonly #route: CallRoute;
   readonly #deadline: Deadline;
   /** Whether an attempt that the instance may have acted on can be made again. */
   readonly #repeatable: boolean;
   readonly #records: CallRecords;
-  readonly #errors: CallErrors;
-  /** Attempts under way: one, or two when one is a hedge. */
-  readonly #underWay = new Set<Sending>();
+  /** The attempt under way, and the one beside it. */
+  #sending: Sending | undefined;
+  #hedging: Sending | undefined;
   #attempts = 0;
+  /** A retry was taken from the budget that is not made yet. */
+  #owesRetry = false;
 
   constructor(
     private readonly fn: CallFunction<T>,
@@ -76,28 +74,40 @@ class Call<T> implements PickRequest, SendingOwner {
     const { timeoutMs, attemptTimeoutMs, maxAttempts, inheritDeadline } = deps.options;
     this.clock = deps.env.clock;
     this.signal = options.signal;
-    this.nowMs = this.clock.now();
-    this.hashKey = options.hashKey;
+    const { selection, traffic, guards } = deps;
+    this.#route = new CallRoute(
+      { selection, traffic, clock: this.clock, limits: guards.limits },
+      options.hashKey,
+    );
     this.#repeatable = options.idempotent === true && options.replayable !== false;
-    this.#deadline = new Deadline(this.nowMs, {
+    this.#deadline = new Deadline(this.#route.nowMs, {
       timeoutMs: options.timeoutMs ?? timeoutMs,
       inheritedMs: inheritDeadline ? inheritedMs() : Infinity,
       attemptTimeoutMs: options.attemptTimeoutMs ?? attemptTimeoutMs,
       shares: this.#repeatable ? maxAttempts : 1,
     });
     this.#records = new CallRecords(deps.events, deps.options.service, options.onAttempt);
-    this.#errors = new CallErrors(deps, this.#deadline, this.#records);
   }
 
-  get inFlight(): number {
-    return this.deps.traffic.inFlight;
+  /** Made when needed: most calls end well. */
+  get #errors(): CallErrors {
+    return new CallErrors(this.deps, this.#deadline, this.#records);
   }
 
   async run(): Promise<T> {
     const { signal } = this;
     const { bulkhead } = this.deps.guards;
     signal?.throwIfAborted();
-    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    const onAbort =
+      signal &&
+      (() => {
+        this.#sending?.cut(signal.reason, 'cancelled');
+        this.#hedging?.cut(signal.reason, 'cancelled');
+      });
+    if (onAbort) {
+      allowManyListeners(signal);
+      signal.addEventListener('abort', onAbort, { once: true });
+    }
     try {
       const turn = bulkhead?.enter(this.#turn());
       if (turn !== undefined) await turn;
@@ -107,26 +117,27 @@ class Call<T> implements PickRequest, SendingOwner {
         bulkhead?.leave();
       }
     } finally {
-      signal?.removeEventListener('abort', this.#onAbort);
+      if (this.#owesRetry) this.deps.guards.budget?.putBack(this.clock.now());
+      if (onAbort) signal.removeEventListener('abort', onAbort);
     }
   }
 
   async #run(): Promise<T> {
     const { set, selection } = this.deps;
-    if (set.status === 'waiting' || selection.isPending(this.nowMs)) await this.#firstList();
+    if (set.status === 'waiting' || selection.isPending(this.#route.nowMs)) await this.#firstList();
     const first = await this.#firstAttempt();
     const pause = this.#plan(first);
     const { settled } =
       pause === undefined
         ? first
-        : await retryLoop(pause, () => this.#attempt('retry'), this.#plan);
+        : await retryLoop(
+            pause,
+            () => this.#attempt('retry'),
+            (end) => this.#plan(end),
+          );
     if (settled.ok) return settled.value as T;
     throw this.#records.tell(settled.error, settled.error === this.signal?.reason);
   }
-
-  readonly #onAbort = (): void => {
-    for (const sending of [...this.#underWay]) sending.cut(this.signal?.reason, 'cancelled');
-  };
 
   #firstList(): Promise<void> {
     const { set, selection } = this.deps;
@@ -157,7 +168,9 @@ class Call<T> implements PickRequest, SendingOwner {
       hedged(sending, hedger, this.clock, {
         send: () => this.#hedge(sending),
         isFinal: (end) => !this.#mayRetry(end.verdict),
-        discard: this.discard,
+        discard: (settled) => {
+          this.discard(settled);
+        },
       }),
     );
   }
@@ -170,13 +183,12 @@ class Call<T> implements PickRequest, SendingOwner {
     if (this.signal?.aborted === true) {
       return Promise.resolve(final(this.signal.reason, 'cancelled'));
     }
-    this.nowMs = this.clock.now();
-    if (this.nowMs >= this.#deadline.atMs) {
+    if (this.clock.now() >= this.#deadline.atMs) {
       return Promise.resolve(final(this.#errors.pastDeadline(this.#attempts), 'deadline'));
     }
-    const lease = this.#pick();
+    const lease = this.#route.next();
     if (lease !== undefined) return end(this.#send(lease, kind));
-    return this.#whenFree().then(
+    return this.#route.nextWithRoom(this.#turn()).then(
       (free) => {
         if (free === undefined) return final(this.#errors.noInstances(), 'threw');
         if (this.signal?.aborted !== true) return end(this.#send(free, kind));
@@ -187,41 +199,14 @@ class Call<T> implements PickRequest, SendingOwner {
     );
   }
 
-  #pick(): Lease | undefined {
-    const { selection } = this.deps;
-    const lease = selection.pick(this);
-    if (lease !== undefined || this.excluded.size === 0) return lease;
-    if (selection.isCrowded(this.excluded, this.nowMs)) return undefined; // one not tried is worth waiting for
-    this.excluded = NOTHING_TRIED; // all were tried: better the same again than none
-    return selection.pick(this);
-  }
-
-  /** A lease once an instance has room; `undefined` when it is not for want of room that there is none. */
-  async #whenFree(): Promise<Lease | undefined> {
-    const { guards, selection } = this.deps;
-    const { limits } = guards;
-    const isCrowded = (): boolean => selection.isCrowded(this.excluded, this.nowMs);
-    if (limits === undefined || !isCrowded()) return undefined;
-    let lease: Lease | undefined;
-    const take = (): boolean => {
-      this.nowMs = this.clock.now();
-      lease = this.#pick();
-      return lease !== undefined || !isCrowded();
-    };
-    await limits.whenFree(take, this.#turn());
-    return lease;
-  }
-
   #send(lease: Lease, kind: AttemptKind): Sending {
     const number = ++this.#attempts;
-    const elsewhere = this.deps.selection.hasUntried(
-      this.excluded,
-      lease.startedAtMs,
-      lease.instance.id,
-    );
+    if (kind === 'retry') this.#owesRetry = false;
+    const elsewhere = this.#route.hasUntried(lease.startedAtMs, lease.instance.id);
     const limit = this.#deadline.limitOf(number, lease.startedAtMs, elsewhere);
     const sending = new Sending({ lease, number, kind, limit }, this);
-    this.#underWay.add(sending);
+    if (kind === 'hedge') this.#hedging = sending;
+    else this.#sending = sending;
     const { fn } = this;
     if (!this.deps.options.inheritDeadline) return sending.run(fn);
     return sending.run((context) => runWithin(limit.ms, this.clock, () => fn(context)));
@@ -229,20 +214,11 @@ class Call<T> implements PickRequest, SendingOwner {
 
   /** The second attempt beside a slow one, if there is another instance that can take it, and it is allowed. */
   #hedge({ plan }: Sending): Sending | undefined {
-    const { selection, guards, traffic } = this.deps;
-    const { budget } = guards;
+    const { budget } = this.deps.guards;
     const nowMs = this.clock.now();
     if (nowMs >= this.#deadline.atMs) return undefined;
     if (budget !== undefined && budget.available(nowMs) < 1) return undefined;
-    const lease = selection.pick({
-      nowMs,
-      excluded: new Set([...this.excluded, plan.lease.instance.id]),
-      hashKey: this.hashKey,
-      inFlight: traffic.inFlight,
-      retry: true,
-      passing: true,
-      activeOnly: true,
-    });
+    const lease = this.#route.beside(plan.lease.instance.id);
     if (lease === undefined) return undefined;
     budget?.withdraw(nowMs);
     return this.#send(lease, 'hedge');
@@ -269,30 +245,27 @@ class Call<T> implements PickRequest, SendingOwner {
   }
 
   note(sending: Sending, end: AttemptEnd): void {
-    this.#underWay.delete(sending);
+    if (this.#hedging === sending) this.#hedging = undefined;
+    else this.#sending = undefined;
     const { instance } = sending.plan.lease;
     const { outcome } = end.verdict;
     const nowMs = this.clock.now();
     if (outcome === 'success') {
       this.deps.guards.budget?.deposit(nowMs);
       this.deps.guards.usual.record(nowMs - sending.plan.lease.startedAtMs);
-    } else {
-      this.retry = true;
-      this.excluded = new Set([...this.excluded, instance.id]);
-      const { zone } = instance.locality;
-      if (zone !== undefined) this.triedZones = new Set([...this.triedZones, zone]);
     }
+    if (outcome !== 'success' || end.verdict.retry !== 'never') this.#route.leave(instance);
     this.#records.add(sending, end, nowMs);
   }
 
-  /** A property, for it is handed on. Frees what a settled attempt holds that nobody will read. */
-  readonly discard = (settled: Settled): void => {
+  /** Frees what a settled attempt holds that nobody will read. */
+  discard(settled: Settled): void {
     try {
       (this.options.discard ?? discardBody)(settled);
     } catch {
       // What cannot be freed is no reason to fail a call that goes on.
     }
-  };
+  }
 
   #mayRetry({ retry }: Verdict): boolean {
     if (retry === 'never') return false;
@@ -300,11 +273,11 @@ class Call<T> implements PickRequest, SendingOwner {
   }
 
   /** How to pause before another attempt, or `undefined` when this end is the call's. */
-  readonly #plan = ({ settled, verdict }: AttemptEnd): Pause | undefined => {
-    const { options, selection, env, guards } = this.deps;
+  #plan({ settled, verdict }: AttemptEnd): Pause | undefined {
+    const { options, env, guards } = this.deps;
     if (!this.#mayRetry(verdict) || this.#attempts >= options.maxAttempts) return undefined;
     const nowMs = this.clock.now();
-    const elsewhere = selection.hasUntried(this.excluded, nowMs);
+    const elsewhere = this.#route.hasUntried(nowMs);
     if (verdict.where === 'elsewhere' && !elsewhere) return undefined;
     // Nothing was sent and another instance can take it: no reason to wait. Retry-After binds only the
     // instance that sent it.
@@ -317,7 +290,8 @@ class Call<T> implements PickRequest, SendingOwner {
       this.#records.noteRefused(this.#attempts);
       return undefined;
     }
+    this.#owesRetry = true;
     this.discard(settled);
     return () => (pauseMs === 0 ? Promise.resolve() : this.clock.sleep(pauseMs, this.signal));
-  };
+  }
 }

@@ -1,20 +1,20 @@
 import type { Hedger } from './resilience/hedger.js';
 import type { AttemptEnd, Sending } from './sending.js';
-import type { Clock, Settled } from './types.js';
+import type { Clock, Settled, Timer } from './types.js';
 
 /** What a hedge needs of its call. */
 export interface HedgeHooks {
   /** Sends the hedge; `undefined` when nobody can take it. */
   readonly send: () => Sending | undefined;
-  /** True when this end is the call's, whatever becomes of the other attempt. */
+  /** True when a call that ends so is not made again. */
   readonly isFinal: (end: AttemptEnd) => boolean;
   /** Frees what will not be used. */
   readonly discard: (settled: Settled) => void;
 }
 
 /**
- * The end of a first attempt, or of the one sent beside it once it is slow: whichever is done first with what a call
- * can end with. The other one is aborted, and blamed for nothing. When both fail, the end of the last.
+ * The end of a first attempt, or of the one sent beside it once it is slow: whichever is answered first with what a call
+ * can end with. The other one is aborted, and blamed for nothing. When neither is, the end of the last.
  */
 export function hedged(
   first: Sending,
@@ -22,6 +22,125 @@ export function hedged(
   clock: Clock,
   hooks: HedgeHooks,
 ): Promise<AttemptEnd> {
-  void [hedger, clock, hooks];
-  return first.end;
+  return new Hedged(first, hedger, clock, hooks).end;
+}
+
+/**
+ * A timer later than this, in ms, was held up by a busy process. The answer may have come meanwhile: timers run before it
+ * is read, and all of them would send a hedge.
+ */
+const LATE_MS = 2;
+
+class Hedged {
+  /** Never rejects. */
+  readonly end: Promise<AttemptEnd>;
+  #resolve!: (end: AttemptEnd) => void;
+  #timer: Timer | undefined;
+  #hedge: Sending | undefined;
+  #underWay = 1;
+  #isDue = false;
+  #isOver = false;
+
+  constructor(
+    private readonly first: Sending,
+    private readonly hedger: Hedger,
+    private readonly clock: Clock,
+    private readonly hooks: HedgeHooks,
+  ) {
+    hedger.noteCall();
+    this.end = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    const delayMs = hedger.delayMs();
+    if (delayMs !== undefined) this.#hedgeAfter(delayMs);
+    void first.end.then((end) => {
+      this.#learn(end);
+      this.#onEnd(end, this.#hedge);
+    });
+  }
+
+  #hedgeAfter(ms: number): void {
+    const dueMs = this.clock.now() + ms;
+    this.#timer = this.clock.setTimer(ms, () => {
+      this.#isDue = true;
+      if (this.clock.now() - dueMs <= LATE_MS) this.#sendHedge();
+      else this.#timer = this.clock.setTimer(0, this.#sendHedge);
+    });
+  }
+
+  readonly #sendHedge = (): void => {
+    const hedge = this.hedger.hasRoom() ? this.#trySend() : undefined;
+    if (hedge === undefined) {
+      // Who has waited longest needs it most: asked again at twice the age, when there may be room.
+      this.#hedgeAfter(this.#ageMs());
+      return;
+    }
+    this.hedger.noteHedge();
+    this.#hedge = hedge;
+    this.#underWay++;
+    void hedge.end.then((end) => {
+      this.#onEnd(end, this.first);
+    });
+  };
+
+  #trySend(): Sending | undefined {
+    try {
+      return this.hooks.send();
+    } catch {
+      return undefined; // a policy of the application's own threw: the first attempt can do without
+    }
+  }
+
+  #onEnd(end: AttemptEnd, other: Sending | undefined): void {
+    const isLast = --this.#underWay === 0;
+    if (this.#isOver || !(isLast || this.#decides(end))) {
+      if (isSettledItself(end)) this.hooks.discard(end.settled);
+      return;
+    }
+    this.#isOver = true;
+    this.#timer?.cancel();
+    if (!isLast) {
+      other?.cut(
+        new DOMException('Another attempt of the call was done first', 'AbortError'),
+        'lost',
+      );
+    }
+    this.#resolve(end);
+  }
+
+  /**
+   * True when the other attempt need not be waited for: a success, or an answer that no other attempt would change. Not
+   * an error of this side that the other attempt has been spared: no socket was left for it, a queue was full.
+   */
+  #decides(end: AttemptEnd): boolean {
+    return this.hooks.isFinal(end) && isAnswer(end);
+  }
+
+  #learn(end: AttemptEnd): void {
+    const tells = isSettledItself(end) ? this.#decides(end) : this.#isDue;
+    if (!tells) return;
+    this.hedger.observe(this.#ageMs(), this.clock.now());
+  }
+
+  /** Time since the first attempt began. */
+  #ageMs(): number {
+    return this.clock.now() - this.first.plan.lease.startedAtMs;
+  }
+}
+
+/** Its function returned or threw; nobody cut it. */
+function isSettledItself({ ended }: AttemptEnd): boolean {
+  return ended === 'returned' || ended === 'threw';
+}
+
+/** HTTP clients that throw for a status tell of it in `response`; other errors can be judged to be a success. */
+function isAnswer({ settled, verdict }: AttemptEnd): boolean {
+  if (settled.ok || verdict.outcome === 'success') return true;
+  const { error } = settled;
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    'response' in error &&
+    error.response !== undefined
+  );
 }

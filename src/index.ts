@@ -27,7 +27,8 @@ export type {
   TcpCheck,
 } from './health-options.js';
 export type { HttpCheck } from './http-check-options.js';
-export type { Learner, Lease } from './instance-state.js';
+export type { Learner } from './instance-state.js';
+export type { Lease } from './lease.js';
 export type {
   BreakerOptions,
   ClientDefaults,

@@ -1,3 +1,4 @@
+import { Lease, type LeaseOwner } from './lease.js';
 import { successRatioAfter, successRatioAt } from './success-ratio.js';
 import type {
   BreakerState,
@@ -10,8 +11,7 @@ import type {
   Outcome,
   ReceivedReport,
 } from './types.js';
-import { checkKeys, checkNumber, checkOutcome } from './validate.js';
-import { type Waiting, WaitingList } from './waiting-list.js';
+import { WaitingList } from './waiting-list.js';
 
 /** The fuse of one instance, as the record drives it. Implemented in health/breaker.ts. */
 export interface Breaker {
@@ -87,7 +87,7 @@ export interface StateDeps {
 const CLOSED: BreakerState = { kind: 'closed' };
 
 /** The mutable record of one instance. It outlives snapshots: only the instance set creates or drops one. */
-export class InstanceState implements InstanceRecord {
+export class InstanceState implements InstanceRecord, LeaseOwner {
   pending = 0;
   attempts = 0;
   capacity: number;
@@ -172,6 +172,16 @@ export class InstanceState implements InstanceRecord {
     this.#judge(lease, 'success', nowMs); // now, for it may live on for hours
   }
 
+  /** The lease is given up for another attempt that was done first: its answer would have taken this long at least. */
+  outrun({ startedAtMs }: Lease): void {
+    const nowMs = this.#deps.clock.now();
+    const elapsedMs = nowMs - startedAtMs;
+    if (elapsedMs <= this.ewmaMs) return;
+    this.successRatio = successRatioAt(this, nowMs);
+    this.ewmaMs = elapsedMs;
+    this.ewmaAtMs = nowMs;
+  }
+
   receive(report: LoadReport): void {
     const { qps, utilization, errorsPerSecond = 0 } = report;
     if (qps === 0 || utilization === 0) return; // a quiet second: it says nothing, and what was said before stands
@@ -228,78 +238,4 @@ export class InstanceState implements InstanceRecord {
     this.#breaker?.shutdown();
     this.#breaker = undefined;
   }
-}
-
-/**
- * An attempt in flight, for whoever sends it. The holder calls {@link Lease.end} when it is over, and
- * {@link Lease.answered} before, when it lives on after the instance has answered.
- */
-export class Lease {
-  readonly instance: Instance;
-  /** Clock reading when the attempt began. */
-  readonly startedAtMs: number;
-  /** @internal */
-  readonly permit: BreakerPermit;
-  /** @internal */
-  hasAnswered = false;
-  /** @internal */
-  waits = false;
-  /** @internal */
-  older: Waiting | undefined;
-  /** @internal */
-  newer: Waiting | undefined;
-  readonly #state: InstanceState;
-  #ended = false;
-
-  /** @internal */
-  constructor(state: InstanceState, startedAtMs: number, permit: BreakerPermit) {
-    this.#state = state;
-    this.instance = state.instance;
-    this.startedAtMs = startedAtMs;
-    this.permit = permit;
-  }
-
-  /**
-   * Says that the instance has answered, for an attempt that stays in flight (a stream, a socket, a session): its
-   * latency is the time until now. Without it the latency is the time until {@link Lease.end}, and a policy that goes by
-   * latency takes the instance for one that does not answer.
-   */
-  answered(): void {
-    if (this.#ended || this.hasAnswered) return;
-    this.hasAnswered = true;
-    this.#state.answered(this);
-  }
-
-  /**
-   * Hands on what the instance says of its own load, for the policy `server-weighted`. A report of 0 requests or of a
-   * utilization of 0 says nothing, and leaves the one before in force.
-   *
-   * @throws {InvalidOptionError} naming the figure that is out of range.
-   */
-  report(report: LoadReport): void {
-    this.#state.receive(checkReport(report));
-  }
-
-  /**
-   * Says how the attempt ended. The first call counts; later ones do nothing.
-   *
-   * @param retryAfterMs the pause that the instance asked for, in ms: should this open its breaker, it stays open at
-   * least so long.
-   * @throws {InvalidOptionError} for what is no outcome or no pause; the lease is then still to be ended.
-   */
-  end(outcome: Outcome, retryAfterMs?: number): void {
-    checkOutcome('outcome', outcome);
-    if (retryAfterMs !== undefined) checkNumber('retryAfterMs', retryAfterMs, { min: 0 });
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#state.settle(this, outcome, retryAfterMs);
-  }
-}
-
-function checkReport(report: LoadReport): LoadReport {
-  checkKeys('report', report, ['qps', 'utilization', 'errorsPerSecond']);
-  checkNumber('report.qps', report.qps, { min: 0 });
-  checkNumber('report.utilization', report.utilization, { min: 0 });
-  checkNumber('report.errorsPerSecond', report.errorsPerSecond ?? 0, { min: 0 });
-  return report;
 }

@@ -1,5 +1,5 @@
 import { Attempt, type CallFunction } from './attempt.js';
-import type { Lease } from './instance-state.js';
+import type { Lease } from './lease.js';
 import type { Limit } from './resilience/deadline.js';
 import type {
   AttemptEnding,
@@ -94,6 +94,7 @@ export class Sending {
   /** Ends it before its function does; what the function makes of its signal is too late. */
   cut(error: unknown, ended: AttemptEnding, verdict: Verdict = FINAL): void {
     if (this.#isOver) return;
+    if (ended === 'lost') this.plan.lease.outrun();
     this.#finish({ settled: { ok: false, error }, verdict, ended });
     this.#attempt.abort(error);
   }

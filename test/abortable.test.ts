@@ -1,6 +1,6 @@
-import { getEventListeners } from 'node:events';
+import { getEventListeners, getMaxListeners, setMaxListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { abortable } from '../src/abortable.js';
+import { abortable, allowManyListeners } from '../src/abortable.js';
 import { settle } from '../src/testing/manual-clock.js';
 import { rig } from './support/fixtures.js';
 import { collectUncaught, deferred, never, watched } from './support/promises.js';
@@ -47,4 +47,34 @@ it('closing can be given up waiting for, and goes on', async () => {
   answer.resolve('late');
   await client.close();
   expect(call.value).toBe('late');
+});
+
+describe('one signal for many calls', () => {
+  it('is no leak to warn of', async () => {
+    const warned: Error[] = [];
+    const onWarning = (warning: Error): void => void warned.push(warning);
+    process.on('warning', onWarning);
+    const { client } = await rig(['a']);
+    const stop = new AbortController();
+    const answer = deferred<string>();
+    const calls = Array.from({ length: 50 }, () =>
+      watched(client.call(() => answer.promise, { signal: stop.signal })),
+    );
+    await settle();
+    expect(getEventListeners(stop.signal, 'abort')).toHaveLength(50);
+    answer.resolve('all');
+    await settle();
+    expect(calls.every(({ value }) => value === 'all')).toBe(true);
+    expect(getEventListeners(stop.signal, 'abort')).toEqual([]);
+    process.off('warning', onWarning);
+    expect(warned).toEqual([]);
+    await client.close();
+  });
+
+  it('keeps the bound that the application has set', () => {
+    const { signal } = new AbortController();
+    setMaxListeners(3, signal);
+    allowManyListeners(signal);
+    expect(getMaxListeners(signal)).toBe(3);
+  });
 });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { Attempt } from '../src/attempt.js';
-import { Lease } from '../src/instance-state.js';
+import { Lease } from '../src/lease.js';
 import { state } from './support/states.js';
 
 const LEASE = new Lease(state('a'), 0, -1);

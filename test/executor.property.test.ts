@@ -1,10 +1,13 @@
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { AttemptContext } from '../src/attempt.js';
+import { FairleadError, storyOf } from '../src/errors.js';
 import type { PolicyName } from '../src/options.js';
 import { refused, reset } from './support/errors.js';
-import { rig, specs } from './support/fixtures.js';
-import { never, watched } from './support/promises.js';
+import { type Schedule, schedule } from './support/fault-schedule.js';
+import { play, type SeenCall, type SeenRun } from './support/faulty-run.js';
+import { rig, row, specs } from './support/fixtures.js';
+import { collectUncaught, never, watched } from './support/promises.js';
 
 type Play = 'ok' | 'reset' | 'refused' | 'busy' | 'not-found' | 'hang' | 'slow' | 'throw';
 const PLAYS: readonly Play[] = [
@@ -158,3 +161,212 @@ it('picks only listed instances, whatever the source says meanwhile', async () =
     { seed: 14, numRuns: 100 },
   );
 });
+
+describe('under a random schedule of faults, with many calls on one client', () => {
+  afterEach(() => {
+    vi.restoreAllMocks(); // of the run that failed
+  });
+
+  it('every call, lease and bound keeps its promise', { timeout: 60_000 }, async () => {
+    const seen = new Set<string>();
+    const uncaught = await collectUncaught(() =>
+      fc.assert(
+        fc.asyncProperty(schedule, async (given) => {
+          const run = await play(given);
+          for (const call of run.calls) checkCall(call, given);
+          checkBounds(run, given);
+          for (const call of run.calls) for (const what of whatHappened(call)) seen.add(what);
+        }),
+        { seed: 15, numRuns: 300, interruptAfterTimeLimit: 45_000, markInterruptAsFailure: true },
+      ),
+    );
+    expect(uncaught).toEqual([]);
+    expect([...seen].sort(), 'there is nothing that the schedules never bring about').toEqual(
+      EVERYTHING,
+    );
+  });
+});
+
+describe('what schedules have found', () => {
+  it('a success that is to be retried is retried on another instance', async () => {
+    const { client, clock } = await rig(['a*1000', 'b'], { policy: 'random' });
+    const sent: string[] = [];
+    const call = watched(
+      client.call(({ instance }) => sent.push(instance.id), {
+        classify: () => ({ outcome: 'success', retry: 'always' }), // not ready yet, say
+      }),
+    );
+    await clock.advance(1_000);
+    expect(call.value).toBe(2);
+    expect(sent.sort()).toEqual(['a', 'b']);
+    await client.close();
+  });
+
+  it('a success that was retried is told of by the error in the end', async () => {
+    const { client, clock } = await rig(['a', 'b']);
+    const error = reset();
+    let sent = 0;
+    const call = watched(
+      client.call(() => (++sent === 1 ? 'not yet' : Promise.reject(error)), {
+        classify: ({ ok }) => (ok ? { outcome: 'success', retry: 'always' } : undefined),
+      }),
+    );
+    await clock.advance(1_000);
+    expect(call.error).toBe(error);
+    expect(storyOf(error).attempts.map(({ attempt }) => attempt)).toEqual([1, 2]);
+    await client.close();
+  });
+
+  it('an instance that comes once all others were tried, and tried again, is the next', async () => {
+    const { client, source, clock } = await rig(['a*1000', 'b*1000'], {
+      policy: 'random',
+      retry: { maxAttempts: 4 },
+      breaker: false,
+    });
+    const sent: string[] = [];
+    const call = watched(
+      client.call(
+        async ({ instance }) => {
+          sent.push(instance.id);
+          await clock.sleep(100);
+          throw reset();
+        },
+        { idempotent: true },
+      ),
+    );
+    while (sent.length < 3) await clock.advance(1);
+    source.set(specs('a*1000', 'b*1000', 'c'));
+    await clock.advance(1_000);
+    expect(call.status).toBe('rejected');
+    expect(sent[3]).toBe('c');
+    await client.close();
+  });
+
+  it('nothing is sent when an instance has room just as the call has no more time', async () => {
+    const { client, clock } = await rig(['a'], { maxConcurrency: { perInstance: 1 } });
+    const calls: Promise<unknown>[] = [];
+    for (const timeoutMs of [100, 100]) {
+      calls.push(client.call(() => clock.sleep(100), { timeoutMs }).catch(() => undefined));
+    }
+    await clock.advance(100);
+    await Promise.all(calls);
+    expect(row(client, 'a').attempts).toBe(1);
+    await client.close();
+  });
+});
+
+/** What can become of calls and attempts, sorted. */
+const EVERYTHING = [
+  'ERR_FAIRLEAD_ATTEMPT_TIMEOUT',
+  'ERR_FAIRLEAD_CONCURRENCY_LIMIT',
+  'ERR_FAIRLEAD_DEADLINE_EXCEEDED',
+  'ERR_FAIRLEAD_NOT_READY',
+  'ERR_FAIRLEAD_NO_INSTANCES',
+  'budget exhausted',
+  'cancelled',
+  'deadline',
+  'fallback',
+  'first',
+  'hedge',
+  'lost',
+  'queued',
+  'reserve',
+  'retry',
+  'returned',
+  'same again',
+  'threw',
+  'timed-out',
+];
+
+function* whatHappened({ attempts, records, status, value, error }: SeenCall): Iterable<string> {
+  for (const { kind, ended } of records) yield* [kind, ended];
+  for (const { isAgain, isReserve, queued } of attempts) {
+    if (isAgain) yield 'same again';
+    if (isReserve) yield 'reserve';
+    if (queued > 0) yield 'queued';
+  }
+  if (value === 'stale') yield 'fallback';
+  if (status !== 'rejected') return;
+  if (error instanceof FairleadError) yield error.code;
+  if (storyOf(error).budgetExhausted) yield 'budget exhausted';
+}
+
+function checkCall(call: SeenCall, { options, lateMs }: Schedule): void {
+  const { plan, attempts, records, cancelled } = call;
+  const { maxAttempts = 0 } = orEmpty(options.retry);
+
+  expect(call.status).not.toBe('pending');
+  const endMs = Math.max(call.startMs, call.deadlineMs) + lateMs;
+  expect(call.settledAtMs, 'settles by its deadline').toBeLessThanOrEqual(endMs);
+  if (cancelled !== undefined) {
+    expect(call).toMatchObject({ error: call.reason, settledAtMs: cancelled.atMs });
+    expect(attempts.length, 'nothing is sent once it is cancelled').toBe(cancelled.attempts);
+  } else if (plan.fallback === 'value' || plan.fallback === 'function') {
+    expect(call.status).toBe('resolved');
+  }
+
+  expect(attempts.length).toBeLessThanOrEqual(maxAttempts);
+  if (!plan.replayable) expect(attempts.length).toBeLessThanOrEqual(1);
+  for (const sent of attempts) {
+    expect(sent.atMs, 'nothing is sent past the deadline').toBeLessThan(call.deadlineMs);
+    expect(sent.timeoutMs).toBeGreaterThan(0);
+    expect(sent.atMs + sent.timeoutMs).toBeLessThanOrEqual(call.deadlineMs + 1e-6);
+    if (sent.isAgain) expect(sent.untried, 'none twice while another is untried').toEqual([]);
+  }
+
+  expect(call.recordsAtEnd, 'all is told before the call settles').toBe(attempts.length);
+  expect(records.length).toBe(attempts.length);
+  const numbers = records.map(({ attempt }) => attempt).sort((a, b) => a - b);
+  expect(numbers).toEqual(attempts.map((_, i) => i + 1));
+  for (const { attempt, kind, instanceId } of records) {
+    const sent = attempts[attempt - 1];
+    expect(instanceId).toBe(sent?.id);
+    if (attempt === 1) expect(kind).toBe('first');
+    else expect(['retry', 'hedge']).toContain(kind);
+    if (kind === 'hedge') {
+      expect(attempt).toBe(2);
+      expect(plan.idempotent && plan.replayable && plan.hedge).toBe(true);
+      expect(sent?.isAgain).toBe(false);
+      expect(sent?.isReserve).toBe(false);
+    }
+  }
+  if (!plan.idempotent) {
+    const repeated = attempts.slice(0, -1).filter(({ play: { kind, verdict } }) => {
+      const isUnsent = kind === 'refused' || kind === 'nest';
+      return !isUnsent && !(kind === 'judged' && verdict.retry === 'always');
+    });
+    expect(repeated, 'nothing that may have been sent is sent again').toEqual([]);
+  }
+}
+
+function checkBounds(
+  { calls, leases, before, listeners, timers }: SeenRun,
+  { options }: Schedule,
+): void {
+  expect(leases.ended.length, 'each lease ends once').toBe(leases.choices.size);
+  expect(new Set(leases.ended).size).toBe(leases.choices.size);
+  expect(before.instances.filter(({ pending }) => pending !== 0)).toEqual([]);
+  expect(before).toMatchObject({ inFlight: 0, queued: 0 });
+  expect(listeners).toBe(0);
+  expect(timers).toBe(0);
+
+  const { client, perInstance, queueSize = 0 } = orEmpty(options.maxConcurrency);
+  for (const { pending, callsUnderWay, queued } of calls.flatMap(({ attempts }) => attempts)) {
+    if (typeof client === 'number') expect(callsUnderWay).toBeLessThanOrEqual(client);
+    if (typeof perInstance === 'number') expect(pending).toBeLessThanOrEqual(perInstance);
+    expect(queued).toBeLessThanOrEqual(2 * queueSize);
+  }
+
+  const records = calls.flatMap((call) => call.records);
+  const { budget } = orEmpty(options.retry);
+  if (budget && budget.minPerSecond === 0) {
+    const extra = records.filter(({ kind }) => kind !== 'first').length;
+    const successes = records.filter(({ outcome }) => outcome === 'success').length;
+    expect(extra).toBeLessThanOrEqual((budget.ratio ?? 0) * successes + 1e-6);
+  }
+}
+
+/** The options of what is not turned off. */
+function orEmpty<T extends object>(options: T | false | undefined): Partial<T> {
+  return options === false || options === undefined ? {} : options;
+}

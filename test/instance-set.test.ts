@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Client } from '../src/client.js';
 import { Events, type FairleadEvents } from '../src/events.js';
 import { InstanceSet } from '../src/instance-set.js';
-import type { Lease } from '../src/instance-state.js';
+import type { Lease } from '../src/lease.js';
 import { adaptiveLoad } from '../src/policies/adaptive-load.js';
 import { ManualClock, settle } from '../src/testing/manual-clock.js';
 import { memoryAdapter } from '../src/testing/memory-adapter.js';

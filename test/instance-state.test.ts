@@ -4,9 +4,9 @@ import {
   type Breaker,
   InstanceState,
   type Learner,
-  type Lease,
   type OutlierWatch,
 } from '../src/instance-state.js';
+import type { Lease } from '../src/lease.js';
 import { adaptiveLoad } from '../src/policies/adaptive-load.js';
 import { ManualClock } from '../src/testing/manual-clock.js';
 import type { LoadReport } from '../src/types.js';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { createClient } from '../src/client.js';
-import type { Lease } from '../src/instance-state.js';
+import type { Lease } from '../src/lease.js';
 import { ManualClock, settle } from '../src/testing/manual-clock.js';
 import { memoryAdapter } from '../src/testing/memory-adapter.js';
 import { seededRng } from '../src/testing/seeded-rng.js';

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import type { AttemptContext } from '../../src/attempt.js';
 import { parseLoadReport, reportLoad } from '../../src/clients/load-report.js';
-import { Lease } from '../../src/instance-state.js';
+import { Lease } from '../../src/lease.js';
 
 describe('a load report', () => {
   const full = { qps: 100.5, utilization: 0.3, errorsPerSecond: 1 };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { SlowStart } from '../../src/health/slow-start.js';
 import type { Client } from '../../src/client.js';
-import type { Lease } from '../../src/instance-state.js';
+import type { Lease } from '../../src/lease.js';
 import type { PolicyName } from '../../src/options.js';
 import { refused } from '../support/errors.js';
 import { type Rig, rig, row, specs } from '../support/fixtures.js';

@@ -1,5 +1,5 @@
 import { type Client, createClient } from '../../src/client.js';
-import type { Lease } from '../../src/instance-state.js';
+import type { Lease } from '../../src/lease.js';
 import { settle } from '../../src/testing/manual-clock.js';
 import { memoryAdapter } from '../../src/testing/memory-adapter.js';
 import { seededRng } from '../../src/testing/seeded-rng.js';

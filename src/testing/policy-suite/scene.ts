@@ -1,5 +1,6 @@
 import { toInstance } from '../../discovery.js';
-import { InstanceState, type Lease } from '../../instance-state.js';
+import { InstanceState } from '../../instance-state.js';
+import type { Lease } from '../../lease.js';
 import { learnerOf } from '../../policies/peak-ewma.js';
 import { seedUnmeasured } from '../../slot.js';
 import type { CallContext, Candidate, Picker, Policy } from '../../types.js';

@@ -1,4 +1,4 @@
-import type { Lease } from '../../instance-state.js';
+import type { Lease } from '../../lease.js';
 import { shareTolerance } from '../statistics.js';
 import { percent } from './describe.js';
 import type { Call } from './call.js';

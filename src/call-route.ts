@@ -1,0 +1,100 @@
+import type { Turn } from './bulkhead.js';
+import type { InstanceLimits } from './instance-limits.js';
+import type { Traffic } from './instance-state.js';
+import type { Lease } from './lease.js';
+import type { PickRequest, Selection } from './selection.js';
+import type { Clock, Instance } from './types.js';
+
+/** What a route goes by. */
+export interface RouteDeps {
+  readonly selection: Selection;
+  readonly traffic: Traffic;
+  readonly clock: Clock;
+  /** Bounds the attempts in flight per instance; `undefined` when nothing does. */
+  readonly limits: InstanceLimits | undefined;
+}
+
+const NOTHING_TRIED: ReadonlySet<string> = new Set();
+
+/** Where one call has been, and where it goes next. */
+export class CallRoute implements PickRequest {
+  nowMs: number;
+  excluded: ReadonlySet<string> = NOTHING_TRIED;
+  triedZones: ReadonlySet<string> = NOTHING_TRIED;
+  retry = false;
+  readonly passing = false;
+  /** Instances it has tried at all; `excluded` begins anew once those are all there are. */
+  #tried: ReadonlySet<string> = NOTHING_TRIED;
+
+  constructor(
+    private readonly deps: RouteDeps,
+    readonly hashKey: string | undefined,
+  ) {
+    this.nowMs = deps.clock.now();
+  }
+
+  get inFlight(): number {
+    return this.deps.traffic.inFlight;
+  }
+
+  /** Begins an attempt at an instance not tried, or at any once all were; `undefined` when none can take it. */
+  next(): Lease | undefined {
+    this.nowMs = this.deps.clock.now();
+    const { selection } = this.deps;
+    const lease = this.#nextToCome() ?? selection.pick(this);
+    if (lease !== undefined || this.excluded.size === 0) return lease;
+    if (selection.isCrowded(this.excluded, this.nowMs)) return undefined; // one not tried is worth waiting for
+    this.excluded = NOTHING_TRIED; // all were tried: better the same again than none
+    return selection.pick(this);
+  }
+
+  /** The same once one has room; `undefined` when it is not for want of room that there is none. */
+  async nextWithRoom(turn: Turn): Promise<Lease | undefined> {
+    const { limits, selection } = this.deps;
+    const isCrowded = (): boolean => selection.isCrowded(this.excluded, this.nowMs);
+    if (limits === undefined || !isCrowded()) return undefined;
+    let lease: Lease | undefined;
+    const take = (): boolean => {
+      lease = this.next();
+      return lease !== undefined || !isCrowded();
+    };
+    await limits.whenFree(take, turn);
+    return lease;
+  }
+
+  /** Begins an attempt beside the one at `id`; `undefined` when no other instance with a share of the calls can take it. */
+  beside(id: string): Lease | undefined {
+    return this.deps.selection.pick({
+      nowMs: this.deps.clock.now(),
+      excluded: new Set([...this.excluded, id]),
+      hashKey: this.hashKey,
+      inFlight: this.inFlight,
+      retry: true,
+      passing: true,
+      activeOnly: true,
+    });
+  }
+
+  /** An attempt there has not come to what the call can end with. */
+  leave({ id, locality: { zone } }: Instance): void {
+    this.retry = true;
+    this.excluded = new Set([...this.excluded, id]);
+    this.#tried = new Set([...this.#tried, id]);
+    if (zone !== undefined) this.triedZones = new Set([...this.triedZones, zone]);
+  }
+
+  /** True while there is one to go to that is not tried, and is not `id`. */
+  hasUntried(nowMs: number, id?: string): boolean {
+    return this.deps.selection.hasUntried(this.excluded, nowMs, id);
+  }
+
+  /** At one that has come since all others were tried. */
+  #nextToCome(): Lease | undefined {
+    const round = this.excluded;
+    if (this.#tried.size === round.size) return undefined;
+    this.excluded = this.#tried;
+    const lease = this.deps.selection.pick(this);
+    this.excluded = round;
+    return lease;
+  }
+}
