@@ -8,3 +8,10 @@ export {
   type PolicySuiteOptions,
 } from './testing/policy-suite.js';
 export { seededRng } from './testing/seeded-rng.js';
+export {
+  type CutOptions,
+  type TcpFaults,
+  tcpProxy,
+  type TcpProxy,
+  type TcpProxyOptions,
+} from './testing/tcp-proxy.js';

@@ -1,4 +1,5 @@
 import type { AttemptContext } from '../attempt.js';
+import { abortBody, follower } from './body-abort.js';
 import { deadlineValue } from './deadline-header.js';
 import { headersOf } from './fetch-request.js';
 import { reportLoad } from './load-report.js';
@@ -29,11 +30,8 @@ export async function sendAttempt(
   const { instance } = attempt;
   const there = onInstance(url, instance);
   const request = input instanceof Request ? new Request(there, input) : there;
-  const sent: FetchInit = {
-    ...init,
-    // The call is over at the headers; the caller's signal must reach the body, too.
-    signal: signal === undefined ? attempt.signal : AbortSignal.any([attempt.signal, signal]),
-  };
+  const aborter = signal === undefined ? undefined : follower(attempt.signal);
+  const sent: FetchInit = { ...init, signal: aborter?.signal ?? attempt.signal };
   if (redirects !== 'leave') sent.redirect = 'manual';
   const told = deadlineHeaders(attempt, sending);
   if (told !== undefined) sent.headers = told;
@@ -62,6 +60,8 @@ export async function sendAttempt(
   // Where a redirect led elsewhere, it is another server that speaks of its load.
   const isFromInstance = !reply.redirected || reply.url.startsWith(`${there.origin}/`);
   if (isFromInstance) reportLoad(attempt, reply.headers);
+  // The call is over at the headers; the caller's signal must reach the body, too.
+  if (signal !== undefined && aborter !== undefined) abortBody(reply, signal, aborter);
   return reply;
 }
 
