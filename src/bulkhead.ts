@@ -1,5 +1,7 @@
+import type { InFlightWatch, InstanceState } from './instance-state.js';
 import type { ConcurrencyLimit } from './resilience/concurrency-limit.js';
-import type { Clock } from './types.js';
+import type { LimitSample } from './resilience/sample-window.js';
+import type { Clock, Outcome } from './types.js';
 import { type Patience, Waiters } from './waiters.js';
 
 /** How a call waits for its turn. */
@@ -8,8 +10,8 @@ export type Turn = Omit<Patience, 'until'> & {
   readonly onFull: () => Error;
 };
 
-/** Lets in so many calls at a time; the others wait in line. */
-export class Bulkhead {
+/** Lets in so many calls at a time; the others wait in line, within their deadlines. */
+export class Bulkhead implements InFlightWatch {
   readonly #waiters: Waiters;
   #inside = 0;
 
@@ -29,16 +31,37 @@ export class Bulkhead {
     return this.#waiters.size;
   }
 
-  /** @returns `undefined` when it is in at once; else it resolves once it is. Whoever is in must leave. */
+  /**
+   * @returns `undefined` when it is in at once; else it resolves once it is, and rejects when it never will be. Whoever is
+   * in must leave.
+   */
   enter(turn: Turn): Promise<void> | undefined {
-    if (this.#waiters.size === 0 && this.#take()) return undefined;
+    if (this.#take()) return undefined; // nobody waits while there is room
     if (this.#waiters.size >= this.queueSize) return Promise.reject(turn.onFull());
-    return this.#waiters.when({ ...turn, until: () => this.#take() });
+    return this.#waiters.wait({ ...turn, until: this.#take });
   }
 
   leave(): void {
     this.#inside--;
-    this.#waiters.tell();
+    this.#letIn();
+  }
+
+  began(): void {
+    // Calls are counted here, whatever their attempts.
+  }
+
+  /** From attempts the limit learns. */
+  answered(_state: InstanceState, elapsedMs: number, nowMs: number): void {
+    this.#learn(elapsedMs, 'success', nowMs);
+  }
+
+  ended(
+    _state: InstanceState,
+    elapsedMs: number | undefined,
+    outcome: Outcome,
+    nowMs: number,
+  ): void {
+    if (elapsedMs !== undefined && outcome !== 'ignored') this.#learn(elapsedMs, outcome, nowMs);
   }
 
   /** Those who wait are turned away. */
@@ -46,9 +69,21 @@ export class Bulkhead {
     this.#waiters.close(reason);
   }
 
-  #take(): boolean {
-    if (this.#inside >= this.limit.limit) return false;
+  #learn(elapsedMs: number, outcome: LimitSample['outcome'], nowMs: number): void {
+    this.limit.record({ nowMs, elapsedMs, inFlight: this.#inside, outcome });
+    this.#letIn();
+  }
+
+  /** As many as there is room for: the limit may have grown. */
+  #letIn(): void {
+    this.#waiters.tellWhile(this.#hasRoom);
+  }
+
+  readonly #hasRoom = (): boolean => this.#inside < this.limit.limit;
+
+  readonly #take = (): boolean => {
+    if (!this.#hasRoom()) return false;
     this.#inside++;
     return true;
-  }
+  };
 }

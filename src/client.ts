@@ -73,10 +73,10 @@ class ServiceClient implements Client {
     this.#discoveryName = options.discovery.name;
     this.#policyName = policy.name;
     this.#health = new SetHealth(options, env, this.#events);
-    const guards = new CallGuards(options, env.clock);
+    const guards = new CallGuards(options, env);
     this.#guards = guards;
     const { limits } = guards;
-    const stateDeps = { ...this.#health.stateDeps, inFlight: limits };
+    const stateDeps = { ...this.#health.stateDeps, inFlight: guards.watch };
     const deps = { traffic, clock: env.clock, learner, ...stateDeps };
     const set = new InstanceSet(options, env, this.#events, deps);
     this.#set = set;
@@ -85,6 +85,7 @@ class ServiceClient implements Client {
       this.#health.watch(states);
       limits?.watch(states);
     };
+    set.onNews = () => limits?.tellWaiters();
     this.#zone = this.#findZone(options);
     const subsetRng = drawnOnce(env.rng);
     const zoneOf = (): string | undefined => this.#zone?.zone;
@@ -105,6 +106,7 @@ class ServiceClient implements Client {
               byRole && options.healthCheck !== undefined
                 ? () => isRoleUnknown(set, selectors)
                 : undefined,
+            keepsZone: options.stages.zone !== undefined,
             full: limits?.full,
             onPanic: (reason) => {
               this.#tellPanic(view, reason);
@@ -216,7 +218,12 @@ class ServiceClient implements Client {
       },
       onFault: (error) => {
         const message = `The caller's zone could not be found: ${error instanceof Error ? error.message : show(error)}`;
-        this.#events.emit('discovery.fault', { service, adapter: 'zone', message, cause: error });
+        this.#events.emit('discovery.fault', {
+          service,
+          adapter: 'zone',
+          message,
+          cause: error,
+        });
       },
     });
   }
@@ -231,7 +238,10 @@ class ServiceClient implements Client {
 /** True while nobody is known to be what all selectors mean, and somebody may be: first checks are out. */
 function isRoleUnknown(set: InstanceSet, selectors: readonly Selector[]): boolean {
   const members = set.members();
-  const exact = selectors.map((selector): Selector => ({ ...selector, fallback: 'error' }));
+  const exact = selectors.map((selector): Selector => ({
+    ...selector,
+    fallback: 'error',
+  }));
   return (
     members.some(({ state }) => state.health === 'unknown') && select(exact, members).length === 0
   );

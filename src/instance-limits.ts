@@ -1,12 +1,14 @@
+import type { Turn } from './bulkhead.js';
 import type { InFlightWatch, InstanceState } from './instance-state.js';
 import type { ConcurrencyLimit } from './resilience/concurrency-limit.js';
 import type { Clock, Outcome } from './types.js';
-import type { Turn } from './bulkhead.js';
 import { Waiters } from './waiters.js';
 
 /** Bounds the attempts in flight at each instance of a set. */
 export class InstanceLimits implements InFlightWatch {
   readonly #limits = new WeakMap<InstanceState, ConcurrencyLimit>();
+  /** The records of the listed instances. Those that have left may share their ids with others. */
+  #members: ReadonlySet<InstanceState> = new Set();
   readonly #full = new Set<string>();
   readonly #waiters: Waiters;
 
@@ -32,31 +34,71 @@ export class InstanceLimits implements InFlightWatch {
   }
 
   began(state: InstanceState): void {
-    if (state.pending >= this.limitOf(state)) this.#full.add(state.instance.id);
+    this.#note(state);
   }
 
-  ended(state: InstanceState, elapsedMs: number, outcome: Outcome, nowMs: number): void {
-    void [elapsedMs, outcome, nowMs];
-    if (state.pending >= this.limitOf(state)) return;
-    this.#full.delete(state.instance.id);
-    this.#waiters.tell();
+  answered(state: InstanceState, elapsedMs: number, nowMs: number): void {
+    const inFlight = state.pending;
+    this.#limitOf(state).record({ nowMs, elapsedMs, inFlight, outcome: 'success' });
+    this.#giveRoom(state);
+  }
+
+  ended(
+    state: InstanceState,
+    elapsedMs: number | undefined,
+    outcome: Outcome,
+    nowMs: number,
+  ): void {
+    if (elapsedMs !== undefined && outcome !== 'ignored') {
+      const inFlight = state.pending + 1;
+      this.#limitOf(state).record({ nowMs, elapsedMs, inFlight, outcome });
+    }
+    this.#giveRoom(state);
   }
 
   /** The list has changed: these are its members now. */
   watch(states: readonly InstanceState[]): void {
-    void states;
+    this.#members = new Set(states);
+    this.#full.clear();
+    for (const state of states) this.#note(state);
+    this.tellWaiters();
+  }
+
+  /** What may be picked has changed otherwise: a breaker, a health check. */
+  tellWaiters(): void {
     this.#waiters.tell();
   }
 
-  /** Waits until `take` succeeds; asked whenever an instance may have room. */
+  /**
+   * Resolves once `take` succeeds, which is asked whenever there may be room for it. Call it when it has just failed.
+   *
+   * @param take ought to succeed, too, when there is nothing left that is worth waiting for.
+   */
   whenFree(take: () => boolean, turn: Turn): Promise<void> {
     if (this.#waiters.size >= this.queueSize) return Promise.reject(turn.onFull());
-    return this.#waiters.when({ ...turn, until: take });
+    return this.#waiters.wait({ ...turn, until: take });
   }
 
   /** Those who wait are turned away. */
   close(reason: Error): void {
     this.#waiters.close(reason);
+  }
+
+  #giveRoom(state: InstanceState): void {
+    this.#note(state);
+    if (!this.#members.has(state)) return;
+    // Those ahead may have tried this one: whoever can use the room has it.
+    this.#waiters.tellWhile(() => this.#hasRoom(state));
+  }
+
+  #note(state: InstanceState): void {
+    if (!this.#members.has(state)) return;
+    if (this.#hasRoom(state)) this.#full.delete(state.instance.id);
+    else this.#full.add(state.instance.id);
+  }
+
+  #hasRoom(state: InstanceState): boolean {
+    return state.pending < this.limitOf(state);
   }
 
   #limitOf(state: InstanceState): ConcurrencyLimit {

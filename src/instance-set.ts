@@ -52,6 +52,8 @@ export class InstanceSet {
   readonly #waiters: Waiters;
   /** Told the members after the list has changed. */
   onMembers: ((states: readonly InstanceState[]) => void) | undefined;
+  /** Told when what may be picked can have changed otherwise. */
+  onNews: (() => void) | undefined;
   readonly slowStart: SlowStart;
   readonly #guard: ShrinkGuard;
   readonly #loop: WatchLoop;
@@ -69,11 +71,20 @@ export class InstanceSet {
     const onFault = (fault: DiscoveryFault): void => {
       this.#lastFault = fault;
       this.#standingFault = fault;
-      this.events.emit('discovery.fault', { service, adapter: discovery.name, ...fault });
+      this.events.emit('discovery.fault', {
+        service,
+        adapter: discovery.name,
+        ...fault,
+      });
     };
     this.#guard = new ShrinkGuard(shrinkGraceMs, env.clock, {
       onHeld: (kept, reported) => {
-        events.emit('instances.held', { service, kept, reported, graceMs: shrinkGraceMs });
+        events.emit('instances.held', {
+          service,
+          kept,
+          reported,
+          graceMs: shrinkGraceMs,
+        });
       },
       confirm: () => {
         this.#loop.restart();
@@ -156,18 +167,24 @@ export class InstanceSet {
   /** A breaker has changed. There may be many of those: a big set need not be looked through for each at once. */
   noteBreaker(): void {
     this.#version++;
+    this.onNews?.();
   }
 
   /** Something was found out that {@link whenListed} may be waiting for. */
   tellWaiters(): void {
     this.#waiters.tell();
+    this.onNews?.();
   }
 
   /** The last attempt in flight at an instance has ended. */
   noteIdle(state: InstanceState): void {
     if (this.#takesCalls(state)) return;
     const { id, url } = state.instance;
-    this.events.emit('instance.drained', { service: this.options.service, instanceId: id, url });
+    this.events.emit('instance.drained', {
+      service: this.options.service,
+      instanceId: id,
+      url,
+    });
   }
 
   /** Asks the source for fresh data, at most once a second. */
@@ -234,7 +251,13 @@ export class InstanceSet {
     const stopped = this.#stopped(before);
     for (const state of stopped) this.slowStart.forget(state);
     const { service } = this.options;
-    this.events.emit('instances.changed', { service, size: this.size, added, removed, updated });
+    this.events.emit('instances.changed', {
+      service,
+      size: this.size,
+      added,
+      removed,
+      updated,
+    });
     this.onMembers?.([...this.#members.values()].map(({ state }) => state));
     // Last: whoever listens sees the set as it is now.
     for (const state of stopped) if (state.pending === 0) this.noteIdle(state);

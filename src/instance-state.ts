@@ -59,8 +59,10 @@ export type Learner = Load & Required<Pick<Load, 'observe'>>;
 export interface InFlightWatch {
   /** One more is in flight: `state.pending` counts it. */
   began(state: InstanceState): void;
-  /** One less is in flight; `elapsedMs` is until it was answered, or else ended. */
-  ended(state: InstanceState, elapsedMs: number, outcome: Outcome, nowMs: number): void;
+  /** One of those in flight was answered after `elapsedMs`, and stays in flight. */
+  answered(state: InstanceState, elapsedMs: number, nowMs: number): void;
+  /** One less is in flight. `elapsedMs` is `undefined` for one that was answered before. */
+  ended(state: InstanceState, elapsedMs: number | undefined, outcome: Outcome, nowMs: number): void;
 }
 
 /** Attempts in flight at all instances of one set together. */
@@ -170,6 +172,7 @@ export class InstanceState implements InstanceRecord, LeaseOwner {
     this.successRatio = successRatioAt(this, nowMs);
     this.ewmaAtMs = nowMs;
     this.#judge(lease, 'success', nowMs); // now, for it may live on for hours
+    this.#deps.inFlight?.answered(this, nowMs - lease.startedAtMs, nowMs);
   }
 
   /** The lease is given up for another attempt that was done first: its answer would have taken this long at least. */
@@ -185,7 +188,12 @@ export class InstanceState implements InstanceRecord, LeaseOwner {
   receive(report: LoadReport): void {
     const { qps, utilization, errorsPerSecond = 0 } = report;
     if (qps === 0 || utilization === 0) return; // a quiet second: it says nothing, and what was said before stands
-    this.report = { qps, utilization, errorsPerSecond, atMs: this.#deps.clock.now() };
+    this.report = {
+      qps,
+      utilization,
+      errorsPerSecond,
+      atMs: this.#deps.clock.now(),
+    };
   }
 
   /** Takes back what a lease began. Called by the lease, once. */
@@ -205,7 +213,8 @@ export class InstanceState implements InstanceRecord, LeaseOwner {
     if (!lease.hasAnswered || outcome !== 'success') {
       this.#judge(lease, outcome, nowMs, retryAfterMs);
     }
-    this.#deps.inFlight?.ended(this, nowMs - lease.startedAtMs, outcome, nowMs);
+    const elapsedMs = lease.hasAnswered ? undefined : nowMs - lease.startedAtMs;
+    this.#deps.inFlight?.ended(this, elapsedMs, outcome, nowMs);
     if (wasLast && this.pending === 0) this.#deps.onIdle?.(this);
   }
 

@@ -52,6 +52,8 @@ export interface SelectionOptions extends DecisionOptions {
   readonly selector?: string | undefined;
   /** True while what the selector goes by is yet to be found out. */
   readonly isPending?: (() => boolean) | undefined;
+  /** True where calls keep to their zone: then a retry leaves it after a second failure only. */
+  readonly keepsZone?: boolean | undefined;
   /** Ids of the instances that can take no more now. */
   readonly full?: ReadonlySet<string> | undefined;
   /** Told when panic begins, with the reason, and with `undefined` when it ends. */
@@ -141,7 +143,9 @@ export class Selection {
       ? { ...plain(context), excluded: new EitherSet(excluded, full), passing: true }
       : context;
     const near = this.#choose(decision, roomy, activeOnly);
-    if (near === undefined || triedZones.size === 0) return near;
+    // Where calls keep to their zone, one failure is no reason to leave it.
+    const isTime = excluded.size >= (this.options.keepsZone === true ? 2 : 1);
+    if (near === undefined || triedZones.size === 0 || !isTime) return near;
     if (!triedZones.has(near.instance.locality.zone ?? '')) return near;
     const untried = [...triedZones].reduce(
       (set, zone) => new EitherSet(set, decision.zones.in(zone)),

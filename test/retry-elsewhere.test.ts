@@ -74,6 +74,17 @@ describe('a retry', () => {
     }
   });
 
+  it('leaves its zone after a second failure only, where calls keep to their zone', async () => {
+    for (const seed of SEEDS) {
+      const { client, clock } = await made(['a1@a', 'a2@a', 'a3@a', 'b1@b', 'b2@b', 'b3@b'], seed, {
+        stages: { zone: { local: 'a', probeRatio: 0 } },
+      });
+      // After a failure in each, at home again.
+      expect((await route(client, clock)).map(zoneOf)).toEqual(['a', 'a', 'b', 'a']);
+      await client.close();
+    }
+  });
+
   it('goes on as ever where no zones are known', async () => {
     const { client, clock } = await made(['a1', 'a2', 'b1@b', 'b2@b'], 1);
     expect(new Set(await route(client, clock)).size).toBe(4);
