@@ -10,6 +10,10 @@ import type { Events } from './events.js';
 import type { AttemptEnd, Sending } from './sending.js';
 import type { AttemptRecord } from './types.js';
 
+function byNumber(a: AttemptRecord, b: AttemptRecord): number {
+  return a.attempt - b.attempt;
+}
+
 /** What one call has to tell of its attempts. */
 export class CallRecords implements CallStory {
   /** Grows: an error made before the last attempt has ended tells of that, too. */
@@ -41,6 +45,8 @@ export class CallRecords implements CallStory {
       error: describeSettled(settled),
     };
     this.attempts.push(record);
+    // A hedge may end before the attempt that it was sent beside.
+    if (kind === 'first' && number < this.attempts.length) this.attempts.sort(byNumber);
     if (!isHeard) return;
     this.events.emit('attempt.ended', { service: this.service, ...record });
     try {
@@ -63,7 +69,8 @@ export class CallRecords implements CallStory {
   tell(error: unknown, isReason: boolean): unknown {
     if (isReason) return error;
     if (error instanceof FairleadError) {
-      if (this.budgetExhausted) tellBudgetExhausted(error);
+      // Not that of a call made within this one: it has a story of its own.
+      if (this.budgetExhausted && error.attempts === this.attempts) tellBudgetExhausted(error);
     } else if (error instanceof Error && Object.isExtensible(error) && !isFairleadError(error)) {
       tellStory(error, this);
     }

@@ -22,9 +22,12 @@ export class CallRoute implements PickRequest {
   excluded: ReadonlySet<string> = NOTHING_TRIED;
   triedZones: ReadonlySet<string> = NOTHING_TRIED;
   retry = false;
+  failures = 0;
   readonly passing = false;
   /** Instances it has tried at all; `excluded` begins anew once those are all there are. */
   #tried: ReadonlySet<string> = NOTHING_TRIED;
+  /** When those that asked for a pause may be called again. */
+  readonly #due = new Map<string, number>();
 
   constructor(
     private readonly deps: RouteDeps,
@@ -38,13 +41,17 @@ export class CallRoute implements PickRequest {
   }
 
   /** Begins an attempt at an instance not tried, or at any once all were; `undefined` when none can take it. */
-  next(): Lease | undefined {
-    this.nowMs = this.deps.clock.now();
+  next(nowMs: number): Lease | undefined {
+    this.nowMs = nowMs;
     const { selection } = this.deps;
     const lease = this.#nextToCome() ?? selection.pick(this);
     if (lease !== undefined || this.excluded.size === 0) return lease;
     if (selection.isCrowded(this.excluded, this.nowMs)) return undefined; // one not tried is worth waiting for
-    this.excluded = NOTHING_TRIED; // all were tried: better the same again than none
+    // All were tried: better the same again than none, if it can be one that has not asked to be left alone.
+    this.excluded = new Set([...this.#due.keys()].filter((id) => this.#dueMs(id) > nowMs));
+    const again = selection.pick(this);
+    if (again !== undefined || this.excluded.size === 0) return again;
+    this.excluded = NOTHING_TRIED;
     return selection.pick(this);
   }
 
@@ -55,7 +62,7 @@ export class CallRoute implements PickRequest {
     if (limits === undefined || !isCrowded()) return undefined;
     let lease: Lease | undefined;
     const take = (): boolean => {
-      lease = this.next();
+      lease = this.next(this.deps.clock.now());
       return lease !== undefined || !isCrowded();
     };
     await limits.whenFree(take, turn);
@@ -75,15 +82,35 @@ export class CallRoute implements PickRequest {
     });
   }
 
-  /** An attempt there has not come to what the call can end with. */
-  leave({ id, locality: { zone } }: Instance): void {
+  /**
+   * An attempt there has not come to what the call can end with.
+   *
+   * @param dueMs until when it asked to be left alone, if it did.
+   */
+  leave({ id, locality: { zone } }: Instance, dueMs: number | undefined): void {
     this.retry = true;
+    this.failures++;
+    if (dueMs !== undefined) this.#due.set(id, dueMs);
     this.excluded = new Set([...this.excluded, id]);
     this.#tried = new Set([...this.#tried, id]);
     if (zone !== undefined) this.triedZones = new Set([...this.triedZones, zone]);
   }
 
-  /** True while there is one to go to that is not tried, and is not `id`. */
+  /** The earliest time at which one of those tried may be called again; -Infinity where one has not asked for a pause. */
+  get dueMs(): number {
+    return Math.min(...[...this.#tried].map((id) => this.#dueMs(id)));
+  }
+
+  #dueMs(id: string): number {
+    return this.#due.get(id) ?? -Infinity;
+  }
+
+  /** True while there is one to go to that was never tried. */
+  hasNew(nowMs: number): boolean {
+    return this.deps.selection.hasUntried(this.#tried, nowMs);
+  }
+
+  /** True while there is one to go to that is not tried, in this round, and is not `id`. */
   hasUntried(nowMs: number, id?: string): boolean {
     return this.deps.selection.hasUntried(this.excluded, nowMs, id);
   }

@@ -35,7 +35,7 @@ export interface ClientView {
    * {@link FairleadError} when there was no instance, a time limit was reached, too much was under way already, or the
    * client is closed; the signal's reason when the caller cancelled.
    */
-  call<T, F = never>(fn: CallFunction<T>, options?: CallOptions<F>): Promise<T | F>;
+  call<T, F = T>(fn: CallFunction<T>, options?: CallOptions<F>): Promise<T | F>;
   /**
    * Picks an instance for use outside `call` (sockets, database pools). End the lease when done with it; where it
    * lives on after the instance has answered, say so with {@link Lease.answered}.
@@ -118,7 +118,7 @@ export class SelectedView implements ClientView {
     return this.#deps.selection;
   }
 
-  async call<T, F = never>(fn: CallFunction<T>, options: CallOptions<F> = {}): Promise<T | F> {
+  async call<T, F = T>(fn: CallFunction<T>, options: CallOptions<F> = {}): Promise<T | F> {
     checkFunction('fn', fn);
     checkCallOptions(options);
     const { gate } = this.shared;

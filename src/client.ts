@@ -118,7 +118,7 @@ class ServiceClient implements Client {
     });
   }
 
-  call<T, F = never>(fn: CallFunction<T>, options?: CallOptions<F>): Promise<T | F> {
+  call<T, F = T>(fn: CallFunction<T>, options?: CallOptions<F>): Promise<T | F> {
     return this.#view.call(fn, options);
   }
 

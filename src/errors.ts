@@ -93,7 +93,8 @@ export interface CallStory {
 
 /** Adds the story of a call to an error that is not ours, as its property `fairlead`. An outer call tells its own. */
 export function tellStory(error: object, { attempts, budgetExhausted }: CallStory): void {
-  Object.defineProperty(error, 'fairlead', {
+  // `Reflect` does not throw where the error has such a property of its own that cannot be changed.
+  Reflect.defineProperty(error, 'fairlead', {
     value: { attempts, budgetExhausted },
     configurable: true,
     writable: true,

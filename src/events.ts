@@ -58,7 +58,7 @@ export interface FairleadEvents {
   'attempt.ended': AttemptRecord & { readonly service: string };
   /** A call would have been retried, but the retry budget is used up. */
   'retry.refused': { readonly service: string; readonly attempts: number };
-  /** A call was turned away, for as many wait as may: nothing was sent. */
+  /** A call, or its retry, was turned away, for as many wait as may: nothing was sent for it. */
   'call.rejected': { readonly service: string; readonly queued: number };
 }
 

@@ -1,6 +1,6 @@
 import { allowManyListeners } from './abortable.js';
 import type { CallFunction } from './attempt.js';
-import type { Bulkhead } from './bulkhead.js';
+import type { Bulkhead, Turn } from './bulkhead.js';
 import { CallErrors } from './call-errors.js';
 import { type CallOptions, checkVerdict } from './call-options.js';
 import { CallRecords } from './call-records.js';
@@ -14,14 +14,14 @@ import type { Traffic } from './instance-state.js';
 import type { Lease } from './lease.js';
 import type { ResolvedOptions } from './options.js';
 import { classify } from './resilience/classify.js';
-import { Deadline } from './resilience/deadline.js';
+import { Deadline, type Limit } from './resilience/deadline.js';
 import { discardBody } from './resilience/discard.js';
 import type { Hedger } from './resilience/hedger.js';
 import { backoffMs, type Pause, retryLoop } from './resilience/retry.js';
 import type { RetryBudget } from './resilience/retry-budget.js';
 import type { Selection } from './selection.js';
 import type { UsualLatency } from './resilience/usual-latency.js';
-import { type AttemptEnd, final, Sending, type SendingOwner } from './sending.js';
+import { type AttemptEnd, final, type Judgement, Sending, type SendingOwner } from './sending.js';
 import type { AttemptKind, Clock, Env, Settled, Verdict } from './types.js';
 
 /** What a call needs of its client. */
@@ -97,7 +97,7 @@ class Call<T> implements SendingOwner {
   async run(): Promise<T> {
     const { signal } = this;
     const { bulkhead } = this.deps.guards;
-    signal?.throwIfAborted();
+    if (signal?.aborted === true) throw signal.reason as Error; // a polyfill may know no `throwIfAborted`
     const onAbort =
       signal &&
       (() => {
@@ -110,7 +110,10 @@ class Call<T> implements SendingOwner {
     }
     try {
       const turn = bulkhead?.enter(this.#turn());
-      if (turn !== undefined) await turn;
+      if (turn !== undefined) {
+        await turn;
+        this.#route.nowMs = this.clock.now();
+      }
       try {
         return await this.#run();
       } finally {
@@ -150,7 +153,7 @@ class Call<T> implements SendingOwner {
   }
 
   /** How it waits for its turn, where too much is under way. */
-  #turn(): Parameters<Bulkhead['enter']>[0] {
+  #turn(): Turn {
     return {
       deadlineMs: this.#deadline.atMs,
       signal: this.signal,
@@ -183,10 +186,11 @@ class Call<T> implements SendingOwner {
     if (this.signal?.aborted === true) {
       return Promise.resolve(final(this.signal.reason, 'cancelled'));
     }
-    if (this.clock.now() >= this.#deadline.atMs) {
+    const nowMs = this.clock.now();
+    if (nowMs >= this.#deadline.atMs) {
       return Promise.resolve(final(this.#errors.pastDeadline(this.#attempts), 'deadline'));
     }
-    const lease = this.#route.next();
+    const lease = this.#route.next(nowMs);
     if (lease !== undefined) return end(this.#send(lease, kind));
     return this.#route.nextWithRoom(this.#turn()).then(
       (free) => {
@@ -202,14 +206,23 @@ class Call<T> implements SendingOwner {
   #send(lease: Lease, kind: AttemptKind): Sending {
     const number = ++this.#attempts;
     if (kind === 'retry') this.#owesRetry = false;
-    const elsewhere = this.#route.hasUntried(lease.startedAtMs, lease.instance.id);
-    const limit = this.#deadline.limitOf(number, lease.startedAtMs, elsewhere);
+    const limit = this.#limitOf(lease);
     const sending = new Sending({ lease, number, kind, limit }, this);
     if (kind === 'hedge') this.#hedging = sending;
     else this.#sending = sending;
     const { fn } = this;
     if (!this.deps.options.inheritDeadline) return sending.run(fn);
     return sending.run((context) => runWithin(limit.ms, this.clock, () => fn(context)));
+  }
+
+  #limitOf(lease: Lease): Limit {
+    try {
+      const elsewhere = this.#route.hasUntried(lease.startedAtMs, lease.instance.id);
+      return this.#deadline.limitOf(this.#attempts, lease.startedAtMs, elsewhere);
+    } catch (error) {
+      lease.end('ignored'); // a policy of the application's own threw
+      throw error;
+    }
   }
 
   /** The second attempt beside a slow one, if there is another instance that can take it, and it is allowed. */
@@ -236,25 +249,26 @@ class Call<T> implements SendingOwner {
     );
   }
 
-  judge(settled: Settled, { instance }: Lease): Verdict {
-    return (
+  judge(settled: Settled, { instance }: Lease): Judgement {
+    const own =
       checkVerdict(this.options.classify?.(settled, instance)) ??
-      checkVerdict(this.deps.options.classify?.(settled, instance)) ??
-      classify(settled, instance)
-    );
+      checkVerdict(this.deps.options.classify?.(settled, instance));
+    return { verdict: own ?? classify(settled, instance), isDeliberate: own !== undefined };
   }
 
   note(sending: Sending, end: AttemptEnd): void {
     if (this.#hedging === sending) this.#hedging = undefined;
     else this.#sending = undefined;
     const { instance } = sending.plan.lease;
-    const { outcome } = end.verdict;
+    const { outcome, retry, retryAfterMs } = end.verdict;
     const nowMs = this.clock.now();
     if (outcome === 'success') {
       this.deps.guards.budget?.deposit(nowMs);
       this.deps.guards.usual.record(nowMs - sending.plan.lease.startedAtMs);
     }
-    if (outcome !== 'success' || end.verdict.retry !== 'never') this.#route.leave(instance);
+    if (outcome !== 'success' || retry !== 'never') {
+      this.#route.leave(instance, retryAfterMs === undefined ? undefined : nowMs + retryAfterMs);
+    }
     this.#records.add(sending, end, nowMs);
   }
 
@@ -278,13 +292,13 @@ class Call<T> implements SendingOwner {
     if (!this.#mayRetry(verdict) || this.#attempts >= options.maxAttempts) return undefined;
     const nowMs = this.clock.now();
     const elsewhere = this.#route.hasUntried(nowMs);
-    if (verdict.where === 'elsewhere' && !elsewhere) return undefined;
+    if (verdict.where === 'elsewhere' && !this.#route.hasNew(nowMs)) return undefined;
     // Nothing was sent and another instance can take it: no reason to wait. Retry-After binds only the
-    // instance that sent it.
+    // instances that sent it.
     const pauseMs =
       elsewhere && verdict.retry === 'always'
         ? 0
-        : Math.max(backoffMs(this.#attempts, env.rng), elsewhere ? 0 : (verdict.retryAfterMs ?? 0));
+        : Math.max(backoffMs(this.#attempts, env.rng), elsewhere ? 0 : this.#route.dueMs - nowMs);
     if (nowMs + pauseMs >= this.#deadline.atMs) return undefined;
     if (guards.budget?.withdraw(nowMs) === false) {
       this.#records.noteRefused(this.#attempts);

@@ -1,5 +1,5 @@
 import type { Hedger } from './resilience/hedger.js';
-import type { AttemptEnd, Sending } from './sending.js';
+import { type AttemptEnd, isLate, type Sending } from './sending.js';
 import type { Clock, Settled, Timer } from './types.js';
 
 /** What a hedge needs of its call. */
@@ -25,12 +25,6 @@ export function hedged(
   return new Hedged(first, hedger, clock, hooks).end;
 }
 
-/**
- * A timer later than this, in ms, was held up by a busy process. The answer may have come meanwhile: timers run before it
- * is read, and all of them would send a hedge.
- */
-const LATE_MS = 2;
-
 class Hedged {
   /** Never rejects. */
   readonly end: Promise<AttemptEnd>;
@@ -40,6 +34,8 @@ class Hedged {
   #underWay = 1;
   #isDue = false;
   #isOver = false;
+  /** Not to be retried, but no answer either: the call's end where the other attempt comes to none. */
+  #unanswered: AttemptEnd | undefined;
 
   constructor(
     private readonly first: Sending,
@@ -63,7 +59,7 @@ class Hedged {
     const dueMs = this.clock.now() + ms;
     this.#timer = this.clock.setTimer(ms, () => {
       this.#isDue = true;
-      if (this.clock.now() - dueMs <= LATE_MS) this.#sendHedge();
+      if (!isLate(dueMs, this.clock)) this.#sendHedge();
       else this.#timer = this.clock.setTimer(0, this.#sendHedge);
     });
   }
@@ -94,7 +90,8 @@ class Hedged {
   #onEnd(end: AttemptEnd, other: Sending | undefined): void {
     const isLast = --this.#underWay === 0;
     if (this.#isOver || !(isLast || this.#decides(end))) {
-      if (isSettledItself(end)) this.hooks.discard(end.settled);
+      if (!this.#isOver && this.hooks.isFinal(end)) this.#unanswered = end;
+      else if (isSettledItself(end)) this.hooks.discard(end.settled);
       return;
     }
     this.#isOver = true;
@@ -105,7 +102,10 @@ class Hedged {
         'lost',
       );
     }
-    this.#resolve(end);
+    const kept = this.#unanswered;
+    const [used, unused] = kept === undefined || this.#decides(end) ? [end, kept] : [kept, end];
+    if (unused !== undefined && isSettledItself(unused)) this.hooks.discard(unused.settled);
+    this.#resolve(used);
   }
 
   /**
@@ -113,7 +113,7 @@ class Hedged {
    * an error of this side that the other attempt has been spared: no socket was left for it, a queue was full.
    */
   #decides(end: AttemptEnd): boolean {
-    return this.hooks.isFinal(end) && isAnswer(end);
+    return this.hooks.isFinal(end) && (end.isDeliberate || isAnswer(end));
   }
 
   #learn(end: AttemptEnd): void {

@@ -99,7 +99,11 @@ export interface ClientDefaults {
   readonly inheritDeadline?: boolean | undefined;
   /** Time `ready()` waits for instances, in ms. Default 10,000. */
   readonly readyTimeoutMs?: number | undefined;
-  /** Below this share of available instances all are used (panic), 0 to 1. Default 0.5; 0 never panics while one is left. */
+  /**
+   * Below this share of available instances all are used (panic), 0 to 1; also where fewer than this share of those
+   * available are in good health, the others being in only for `maxEjectedRatio`. Default 0.5; 0 never panics while one
+   * is left.
+   */
   readonly panicRatio?: number | undefined;
   /** How long a list that empties or shrinks by more than half is doubted, in ms >= 0. Default 30,000; 0 believes at once. */
   readonly shrinkGraceMs?: number | undefined;

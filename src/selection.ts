@@ -41,9 +41,11 @@ export interface Explanation {
 
 /** A pick as a call asks for it. */
 export interface PickRequest extends CallContext {
+  /** Attempts of the call that have failed. */
+  readonly failures?: number | undefined;
   /** Zones in which the call has failed: others come first. */
   readonly triedZones?: ReadonlySet<string> | undefined;
-  /** True where the reserves are not for it. */
+  /** True where neither the reserves nor instances in doubt are for it: a hedge. */
   readonly activeOnly?: boolean | undefined;
 }
 
@@ -138,13 +140,13 @@ export class Selection {
     const isCrowded = full.size > 0;
     // Reserves are for what the others cannot do, not for what they have no room for just now.
     const activeOnly =
-      context.activeOnly === true || (isCrowded && hasActive(decision.slots, excluded));
+      context.activeOnly === true || (isCrowded && hasFull(decision.slots, excluded, full));
     const roomy = isCrowded
-      ? { ...plain(context), excluded: new EitherSet(excluded, full), passing: true }
+      ? { ...request(context), excluded: new EitherSet(excluded, full) }
       : context;
     const near = this.#choose(decision, roomy, activeOnly);
     // Where calls keep to their zone, one failure is no reason to leave it.
-    const isTime = excluded.size >= (this.options.keepsZone === true ? 2 : 1);
+    const isTime = (context.failures ?? 0) >= (this.options.keepsZone === true ? 2 : 1);
     if (near === undefined || triedZones.size === 0 || !isTime) return near;
     if (!triedZones.has(near.instance.locality.zone ?? '')) return near;
     const untried = [...triedZones].reduce(
@@ -153,13 +155,16 @@ export class Selection {
     );
     const far = this.#choose(decision, { ...plain(roomy), excluded: untried }, activeOnly);
     // Another zone is worth less than the right priority.
-    const isBetter = far !== undefined && far.instance.priority <= near.instance.priority;
+    const isBetter =
+      far !== undefined &&
+      far.instance.priority <= near.instance.priority &&
+      (!decision.doubtful.has(far.instance.id) || decision.doubtful.has(near.instance.id));
     return isBetter ? far : near;
   }
 
   #choose(
     { slots, doubtful }: Decision,
-    context: CallContext,
+    context: PickRequest,
     activeOnly: boolean,
   ): Candidate | undefined {
     const first =
@@ -170,7 +175,7 @@ export class Selection {
     if (context.retry && doubtful.size > 0) {
       const excluded = new EitherSet(context.excluded, doubtful);
       const candidate = pickFrom(slots, first, { ...plain(context), excluded }, activeOnly);
-      if (candidate !== undefined) return candidate;
+      if (candidate !== undefined || context.activeOnly === true) return candidate;
     }
     return pickFrom(slots, first, context, activeOnly);
   }
@@ -268,11 +273,16 @@ const MOST_PASSED_OVER = 8;
 const NONE: readonly string[] = [];
 const NOBODY: ReadonlySet<string> = new Set();
 
-/** True while a candidate that takes its share of the calls is not excluded. */
-function hasActive(slots: readonly Slot[], excluded: ReadonlySet<string>): boolean {
+/** True while a candidate that takes its share of the calls has no room, and is not excluded. */
+function hasFull(
+  slots: readonly Slot[],
+  excluded: ReadonlySet<string>,
+  full: ReadonlySet<string>,
+): boolean {
   return slots.some(
     ({ part }) =>
-      part.ratio > 0 && part.candidates.some(({ instance }) => !excluded.has(instance.id)),
+      part.ratio > 0 &&
+      part.candidates.some(({ instance: { id } }) => full.has(id) && !excluded.has(id)),
   );
 }
 
@@ -296,8 +306,8 @@ function pickFrom(
 }
 
 function request(context: PickRequest): PickRequest {
-  const { triedZones, activeOnly } = context;
-  return { ...plain(context), triedZones, activeOnly };
+  const { triedZones, activeOnly, failures } = context;
+  return { ...plain(context), triedZones, activeOnly, failures };
 }
 
 /** The context as an object of its own: that of a call has getters, which a spread would leave behind. */

@@ -1,4 +1,5 @@
 import { Attempt, type CallFunction } from './attempt.js';
+import { isFairleadError } from './errors.js';
 import type { Lease } from './lease.js';
 import type { Limit } from './resilience/deadline.js';
 import type {
@@ -17,7 +18,11 @@ export interface AttemptEnd {
   readonly settled: Settled;
   readonly verdict: Verdict;
   readonly ended: AttemptEnding;
+  /** The application's own `classify` has said what it means. */
+  readonly isDeliberate: boolean;
 }
+
+export type Judgement = Pick<AttemptEnd, 'verdict' | 'isDeliberate'>;
 
 /** What one attempt of a call is. */
 export interface SendingPlan {
@@ -34,7 +39,7 @@ export interface SendingOwner {
   /** The caller's. */
   readonly signal: AbortSignal | undefined;
   /** What the end of the attempt means. May throw what the application's own judgement throws. */
-  judge(settled: Settled, lease: Lease): Verdict;
+  judge(settled: Settled, lease: Lease): Judgement;
   /** The attempt has reached its limit, and is to be cut. */
   timeOut(sending: Sending): void;
   /** The attempt has ended, its lease too. */
@@ -48,7 +53,7 @@ const FINAL: Verdict = { outcome: 'ignored', retry: 'never' };
 
 /** An end that blames nobody and is the last word. */
 export function final(error: unknown, ended: AttemptEnding): AttemptEnd {
-  return { settled: { ok: false, error }, verdict: FINAL, ended };
+  return { settled: { ok: false, error }, verdict: FINAL, ended, isDeliberate: false };
 }
 
 /** One attempt on its way: its function, its limit, and the lease, which ends with it. */
@@ -56,7 +61,7 @@ export class Sending {
   /** Never rejects. */
   readonly end: Promise<AttemptEnd>;
   readonly #attempt: Attempt;
-  readonly #timer: Timer;
+  #timer: Timer;
   #resolve!: (end: AttemptEnd) => void;
   #isOver = false;
 
@@ -69,8 +74,13 @@ export class Sending {
     this.end = new Promise((resolve) => {
       this.#resolve = resolve;
     });
-    this.#timer = owner.clock.setTimer(limit.ms, () => {
+    const dueMs = lease.startedAtMs + limit.ms;
+    const onLimit = (): void => {
       owner.timeOut(this);
+    };
+    this.#timer = owner.clock.setTimer(limit.ms, () => {
+      if (!isLate(dueMs, owner.clock)) onLimit();
+      else this.#timer = owner.clock.setTimer(0, onLimit);
     });
   }
 
@@ -95,7 +105,7 @@ export class Sending {
   cut(error: unknown, ended: AttemptEnding, verdict: Verdict = FINAL): void {
     if (this.#isOver) return;
     if (ended === 'lost') this.plan.lease.outrun();
-    this.#finish({ settled: { ok: false, error }, verdict, ended });
+    this.#finish({ settled: { ok: false, error }, verdict, ended, isDeliberate: false });
     this.#attempt.abort(error);
   }
 
@@ -104,14 +114,28 @@ export class Sending {
       this.owner.discard(settled);
       return;
     }
+    if (this.#isOwnLimit(settled)) {
+      this.owner.timeOut(this);
+      return;
+    }
     const ended = settled.ok ? 'returned' : 'threw';
     let end: AttemptEnd;
     try {
-      end = { settled, verdict: this.owner.judge(settled, this.plan.lease), ended };
+      end = { settled, ...this.owner.judge(settled, this.plan.lease), ended };
     } catch (error) {
       end = final(error, ended); // a broken `classify` is the application's fault
     }
     this.#finish(end);
+  }
+
+  /**
+   * A call made within this one inherits its limit as a deadline, and may be the first to notice: whose timer is first
+   * must not matter.
+   */
+  #isOwnLimit(settled: Settled): boolean {
+    if (settled.ok || !isPastDeadline(settled.error)) return false;
+    const { lease, limit } = this.plan;
+    return this.owner.clock.now() - lease.startedAtMs >= limit.ms - LATE_MS;
   }
 
   #finish(end: AttemptEnd): void {
@@ -143,7 +167,6 @@ export class Sending {
       lease.end(signal?.aborted === true ? 'ignored' : outcome);
     };
     signal?.addEventListener('abort', onAbort, { once: true });
-    lease.answered();
     held.then(
       (outcome) => {
         finish(isOutcome(outcome) ? outcome : 'failure');
@@ -152,5 +175,25 @@ export class Sending {
         finish('failure');
       },
     );
+    lease.answered(); // last: a load of the application's own may throw at it
   }
+}
+
+/** So much a timer may be early or late, in ms. */
+const LATE_MS = 2;
+
+/**
+ * True for a timer that a busy process has held up. What it waits for may have come meanwhile: timers run before sockets
+ * are read. It ought to wait for another turn.
+ */
+export function isLate(dueMs: number, clock: Clock): boolean {
+  return clock.now() - dueMs > LATE_MS;
+}
+
+/** As it is, or as the wrapped HTTP clients pass it on. */
+function isPastDeadline(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return [error, cause].some(
+    (each) => isFairleadError(each) && each.code === 'ERR_FAIRLEAD_DEADLINE_EXCEEDED',
+  );
 }

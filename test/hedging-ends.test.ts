@@ -77,7 +77,7 @@ describe('of a first attempt and its hedge', () => {
     await made.clock.advance(300);
     expect(call.error).toBe(last);
     expect(last).toMatchObject({
-      fairlead: { attempts: [{ kind: 'hedge' }, { kind: 'first' }] },
+      fairlead: { attempts: [{ kind: 'first' }, { kind: 'hedge' }] }, // as they were sent
     });
     expectNothingLeft(made);
     await made.client.close();
@@ -339,5 +339,37 @@ describe('functions of unusual manners', () => {
     expect(call.status).toBe('resolved');
     await made.client.close(); // waits for what is in flight
     expectNothingLeft(made);
+  });
+});
+
+describe('an end that is not to be retried', () => {
+  const notFound = new Error('no such order');
+
+  it("is the call's at once where the application's own judgement says so", async () => {
+    const made = await hedging(['a', 'b', 'c'], { retry: { maxAttempts: 3 } });
+    const { call, first, sent } = await bothUnderWay(made, {
+      classify: () => ({ outcome: 'ignored', retry: 'never' }),
+    });
+    first.reject(notFound);
+    await settle();
+    expect(call.error).toBe(notFound);
+    expect(sent).toHaveLength(2);
+    expectNothingLeft(made);
+    await made.client.close();
+  });
+
+  it('but no answer, as where no socket was left, is the call’s when the other comes to nothing', async () => {
+    const made = await hedging(['a', 'b', 'c'], { retry: { maxAttempts: 3 } });
+    const { call, first, hedge, sent } = await bothUnderWay(made);
+    const noSocket = Object.assign(new Error('too many open files'), { code: 'EMFILE' });
+    first.reject(noSocket);
+    await settle();
+    expect(call.status).toBe('pending');
+    hedge.reject(reset());
+    await made.clock.advance(500);
+    expect(call.error).toBe(noSocket);
+    expect(sent, 'nothing is made again after that').toHaveLength(2);
+    expectNothingLeft(made);
+    await made.client.close();
   });
 });

@@ -121,12 +121,15 @@ describe('where no more than half may be out', () => {
     await client.close();
   });
 
-  it('of two dead of two one stays in: there is no panic', async () => {
+  it('of two dead of two one goes out, and both are used: the other is in doubt as well', async () => {
     const { client } = await rig(['a', 'b'], { ...options, retry: false });
     const call = callsTo(client, []);
     for (let i = 0; i < 30; i++) await expect(call()).rejects.toThrow('ECONNREFUSED');
     expect(openOf(client)).toHaveLength(1);
-    expect(client.explain().panic).toBeUndefined();
+    expect(client.explain().panic).toBe(
+      '1 of 2 instances available, 1 of them in doubt: using all',
+    );
+    expect(client.explain().candidates).toHaveLength(2);
     await client.close();
   });
 

@@ -150,3 +150,115 @@ describe('an instance that has no room', () => {
     await client.close();
   });
 });
+
+/** Opens the breaker of these. */
+async function breakAll(client: Client, clock: ManualClock, ids: readonly string[]): Promise<void> {
+  for (let i = 0; i < 5; i++) {
+    for (const id of ids) {
+      const others = client.snapshot().instances.map((each) => each.id);
+      const lease = client.pick({ excluded: others.filter((other) => other !== id) });
+      lease.end('failure');
+    }
+  }
+  await clock.advance(0);
+}
+
+describe('an instance in doubt', () => {
+  it('is no better for being in another zone', async () => {
+    for (const seed of SEEDS) {
+      const { client, clock } = await made(['a1@a', 'a2@a', 'a3@a', 'b1@b'], seed, { breaker: {} });
+      await breakAll(client, clock, ['b1']);
+      await clock.advance(1_001); // its time is over: it may be tried
+      const sent: string[] = [];
+      const call = watched(
+        client.call(({ instance }) => {
+          sent.push(instance.id);
+          if (sent.length === 1) throw refused();
+        }),
+      );
+      await clock.advance(100);
+      expect(call.status).toBe('resolved');
+      if (sent[0] !== 'b1') expect(zoneOf(sent[1])).toBe('a');
+      await client.close();
+    }
+  });
+
+  it('gets no hedge, not even as its trial', async () => {
+    const { client, clock } = await made(['a1', 'a2'], 1, {
+      breaker: {},
+      hedge: { delayMs: 10, maxRatio: 1 },
+      policy: {
+        name: 'in-order',
+        build: (candidates) => ({
+          pick: ({ excluded }) => candidates.find(({ instance }) => !excluded.has(instance.id)),
+        }),
+      },
+    });
+    await breakAll(client, clock, ['a2']);
+    await clock.advance(1_001);
+    const sent: string[] = [];
+    const call = watched(
+      client.call(
+        async ({ instance }) => {
+          sent.push(instance.id);
+          await clock.sleep(100);
+        },
+        { idempotent: true },
+      ),
+    );
+    await clock.advance(100);
+    expect([call.status, sent]).toEqual(['resolved', ['a1']]);
+    await client.close();
+  });
+});
+
+describe('where an instance has no room', () => {
+  it('sessions of the others are bound as ever', async () => {
+    const { client } = await made(['a1', 'a2', 'a3'], 1, {
+      policy: 'sticky',
+      maxConcurrency: { perInstance: 1 },
+    });
+    const held = client.pick({ hashKey: 'whoever' });
+    const homes = new Map<string, string>();
+    for (let i = 0; i < 60; i++) {
+      const hashKey = `user-${String(i)}`;
+      const lease = client.pick({ hashKey });
+      homes.set(hashKey, lease.instance.id);
+      lease.end('success');
+    }
+    held.end('success');
+    // Those that were sent elsewhere for want of room are at home now; the others stay where they are.
+    for (const [hashKey, home] of homes) {
+      const lease = client.pick({ hashKey });
+      if (lease.instance.id !== held.instance.id) expect(lease.instance.id).toBe(home);
+      lease.end('success');
+    }
+    await client.close();
+  });
+
+  it('a reserve takes a retry when the one without room was tried already', async () => {
+    const { client, clock } = await made(['a1', 'a2', 'b1#1'], 1, {
+      maxConcurrency: { perInstance: 1 },
+      policy: 'round-robin',
+      retry: { maxAttempts: 3 },
+    });
+    const sent: string[] = [];
+    let busy: ReturnType<Client['pick']> | undefined;
+    const call = watched(
+      client.call(({ instance }) => {
+        sent.push(instance.id);
+        if (sent.length === 2) {
+          const others = client.snapshot().instances.map(({ id }) => id);
+          queueMicrotask(() => {
+            busy = client.pick({ excluded: others.filter((id) => id !== sent[0]) });
+          });
+        }
+        if (sent.length < 3) throw refused();
+      }),
+    );
+    await clock.advance(500);
+    expect([call.status, sent[2]]).toEqual(['resolved', 'b1']);
+    busy?.end('success');
+    await client.close();
+  });
+});

@@ -19,11 +19,11 @@ export interface BreakerSettings {
 
 /** What a breaker tells, and asks. */
 export interface BreakerHooks {
-  /** @param outMs how long it has been open or half-open, in ms, when it is closed now. */
+  /** @param outMs how long it has got no calls, but for probes, in ms, when it is closed now. */
   onChange(state: BreakerState, outMs: number, before: BreakerState): void;
   /** May it open, as far as its peers are concerned? Asked only while it is closed. */
   mayOpen(): boolean;
-  /** It would have opened, and may not. Told once in a window's time. */
+  /** It would have opened, and may not; not told again before the window's length has passed without that. */
   onHeld(): void;
 }
 
@@ -44,11 +44,14 @@ export class OpossumBreaker implements Breaker {
   /** Of the permits that count: those given out since the last change of state. */
   #epoch = 0;
   #consecutive = 0;
-  /** Openings in a row, without a whole quiet window between them. */
-  #openings = 0;
+  /** How often its open time has doubled: with each opening in a row, without a whole quiet window between them. */
+  #doublings = 0;
   /** When this outage began, however often it has opened again since. */
   #outSinceMs = 0;
   #closedAtMs = -Infinity;
+  #openedAtMs = -Infinity;
+  /** When it was last called although it was not closed: in panic. */
+  #usedAtMs = -Infinity;
   /** When the instance asked to be called again, as far as it did. */
   #retryAtMs = -Infinity;
   #heldUntilMs = -Infinity;
@@ -88,7 +91,10 @@ export class OpossumBreaker implements Breaker {
     const state = this.#state;
     if (state.kind === 'closed') return this.#epoch;
     const probeFromMs = state.kind === 'open' ? state.untilMs : (state.probeUntilMs ?? nowMs);
-    if (nowMs < probeFromMs) return UNCOUNTED;
+    if (nowMs < probeFromMs) {
+      this.#usedAtMs = nowMs;
+      return UNCOUNTED;
+    }
     // A probe before this one that never ended decides nothing any more.
     return this.#become({ kind: 'half-open', probeUntilMs: nowMs + this.settings.maxOpenMs });
   }
@@ -141,20 +147,24 @@ export class OpossumBreaker implements Breaker {
   }
 
   #openIfAllowed(nowMs: number): void {
-    if (this.hooks.mayOpen()) this.#open(nowMs);
-    else if (nowMs >= this.#heldUntilMs) {
-      this.#heldUntilMs = nowMs + this.settings.windowMs;
-      this.hooks.onHeld();
+    if (this.hooks.mayOpen()) {
+      this.#open(nowMs);
+      return;
     }
+    const isNew = nowMs >= this.#heldUntilMs;
+    this.#heldUntilMs = nowMs + this.settings.windowMs;
+    if (isNew) this.hooks.onHeld();
   }
 
   #open(nowMs: number): void {
-    if (this.#state.kind === 'closed') {
-      this.#outSinceMs = nowMs;
-      if (nowMs - this.#closedAtMs >= this.settings.windowMs) this.#openings = 0;
-    }
+    const wasClosed = this.#state.kind === 'closed';
+    if (wasClosed) this.#outSinceMs = nowMs;
+    if (wasClosed && nowMs - this.#closedAtMs >= this.settings.windowMs) this.#doublings = 0;
+    // It pays to wait longer for an instance that is rested meanwhile. In panic it is called all the same, for most of
+    // its peers fail too; once they are well again, it is to be found well as soon as they.
+    else if (this.#usedAtMs < this.#openedAtMs) this.#doublings++;
     const untilMs = nowMs + this.#openMs(this.#retryAtMs - nowMs);
-    this.#openings++;
+    this.#openedAtMs = nowMs;
     this.#heldUntilMs = -Infinity;
     this.#become({ kind: 'open', untilMs });
   }
@@ -165,7 +175,7 @@ export class OpossumBreaker implements Breaker {
    */
   #openMs(askedMs: number): number {
     const { openMs, maxOpenMs } = this.settings;
-    const halfMs = Math.min(maxOpenMs, openMs * 2 ** this.#openings) / 2;
+    const halfMs = Math.min(maxOpenMs, openMs * 2 ** this.#doublings) / 2;
     const randomMs = this.env.rng.next() * halfMs;
     if (askedMs > maxOpenMs) return maxOpenMs - randomMs;
     return Math.min(maxOpenMs, Math.max(halfMs, askedMs) + randomMs);
@@ -177,7 +187,8 @@ export class OpossumBreaker implements Breaker {
     this.#retryAtMs = -Infinity;
     this.#dropOldest(BUCKETS); // the failures that opened it are history
     this.#bucketStartMs = nowMs;
-    this.#become({ kind: 'closed' }, nowMs - this.#outSinceMs);
+    // Nor has it cooled, in panic.
+    this.#become({ kind: 'closed' }, nowMs - Math.max(this.#outSinceMs, this.#usedAtMs));
   }
 
   /** @returns the epoch that begins with this state; a hook may have ended it already. */

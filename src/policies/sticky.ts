@@ -73,11 +73,15 @@ class StickyPicker implements Picker {
   }
 
   /** Where the session is, placed now if need be. What this attempt excludes plays no part in that. */
-  #homeOf(hashKey: string, { inFlight, nowMs, passing }: CallContext): Candidate | undefined {
+  #homeOf(
+    hashKey: string,
+    { inFlight, nowMs, passing, excluded }: CallContext,
+  ): Candidate | undefined {
     const bound = this.#byId.get(this.sessions.use(hashKey, nowMs) ?? '');
     if (bound !== undefined) return bound;
     const home = this.choose(hash32(hashKey), NONE, inFlight);
-    if (home !== undefined && !passing) this.sessions.bind(hashKey, home.instance.id, nowMs);
+    if (home !== undefined && !passing && !excluded.has(home.instance.id))
+      this.sessions.bind(hashKey, home.instance.id, nowMs);
     return home;
   }
 }

@@ -13,16 +13,12 @@ export function backoffMs(retry: number, rng: Rng): number {
   return rng.next() * Math.min(LAST_CEILING_MS, FIRST_CEILING_MS * 2 ** (retry - 1));
 }
 
-/** What p-retry sees of an attempt that is to be followed by another. */
-class Again extends Error {
-  constructor(readonly pause: Pause) {
-    super('attempt to be retried');
-  }
-}
+/** What p-retry sees of an attempt that is to be followed by another: one for all, for a stack trace is dear. */
+const AGAIN = new Error('attempt to be retried');
 
 /**
- * One constant, complete object: p-retry fills gaps anew on every call, at thirty times the cost. The loop's
- * end, the pauses and the clock are ours; p-retry runs the loop.
+ * A complete object: p-retry fills gaps anew on every call, at thirty times the cost. The loop's end, the pauses
+ * and the clock are ours; p-retry runs the loop.
  */
 const OPTIONS = {
   retries: Infinity,
@@ -32,8 +28,6 @@ const OPTIONS = {
   maxRetryTime: Infinity,
   randomize: false,
   unref: false,
-  onFailedAttempt: ({ error }: { error: Error }) =>
-    error instanceof Again ? error.pause() : Promise.reject(error),
   shouldRetry: () => true,
   shouldConsumeRetry: () => true,
 };
@@ -54,11 +48,16 @@ export function retryLoop<End>(
   next: () => Promise<End>,
   plan: (end: End) => Pause | undefined,
 ): Promise<End> {
-  return pRetry(async (turn) => {
-    if (turn === 1) throw new Again(pause); // p-retry is entered only now: the first attempt has been made
+  let nextPause = pause;
+  const turn = async (number: number): Promise<End> => {
+    if (number === 1) throw AGAIN; // p-retry is entered only now: the first attempt has been made
     const end = await next();
-    const nextPause = plan(end);
-    if (nextPause === undefined) return end;
-    throw new Again(nextPause);
-  }, OPTIONS);
+    const again = plan(end);
+    if (again === undefined) return end;
+    nextPause = again;
+    throw AGAIN;
+  };
+  const onFailedAttempt = ({ error }: { error: Error }): Promise<void> =>
+    error === AGAIN ? nextPause() : Promise.reject(error);
+  return pRetry(turn, { ...OPTIONS, onFailedAttempt });
 }

@@ -26,6 +26,10 @@ function returnOf(breaker: BreakerState): number | undefined {
  * verdicts are doubtful, and those left could not carry the load, so all are used (panic). A lone instance is thus never
  * refused by its own breaker.
  *
+ * So it is when too few of those left are in good health, for the others are there only because no more may be out
+ * (`maxEjectedRatio`): they fail as much as those that are out, and half of the instances need not carry all calls for
+ * something that ails them all.
+ *
  * Several priorities help each other out before any of them panics. With `'spill'` none does while those available
  * can carry all calls, else each that falls below `panicRatio`, by itself; with `'strict'` none while `minMembers` are
  * available, else all of them together.
@@ -37,15 +41,17 @@ export function available(panicRatio: number, settings?: ResolvedPriority): Stag
     name: 'available',
     apply(part, context) {
       const { eligible } = part;
+      const { nowMs } = context;
       const left = eligible.filter(({ state }) => {
         const returnsAtMs = returnOf(state.breaker);
         if (returnsAtMs !== undefined) context.expireAt(returnsAtMs);
-        return isAvailable(state, context.nowMs);
+        return isAvailable(state, nowMs);
       });
       if (left.length === eligible.length) return [part];
-      const short = shortGroups(eligible, left, panicRatio, settings);
+      for (const { state } of left.filter(isHeldAt(nowMs))) context.expireAt(state.heldUntilMs);
+      const short = shortGroups(eligible, left, { panicRatio, settings, nowMs });
       if (short.length === 0) return [{ ...part, candidates: left }];
-      for (const group of short) context.panic(reasonOf(group, panicRatio));
+      for (const group of short) context.panic(reasonOf(group, panicRatio, nowMs));
       const used = new Set([...left, ...short.flatMap((group) => group.eligible)]);
       if (used.size === eligible.length) return [part];
       return [{ ...part, candidates: eligible.filter((candidate) => used.has(candidate)) }];
@@ -60,13 +66,21 @@ type Group = Pick<Level, 'eligible' | 'available'> & { readonly priority?: numbe
 function shortGroups(
   eligible: readonly Candidate[],
   left: readonly Candidate[],
-  panicRatio: number,
-  settings: ResolvedPriority | undefined,
+  {
+    panicRatio,
+    settings,
+    nowMs,
+  }: {
+    readonly panicRatio: number;
+    readonly settings: ResolvedPriority | undefined;
+    readonly nowMs: number;
+  },
 ): readonly Group[] {
   const whole: Group = { eligible, available: left };
   if (left.length === 0) return [whole];
   const isShort = (group: Group): boolean =>
-    group.available.length < panicRatio * group.eligible.length;
+    group.available.length < panicRatio * group.eligible.length ||
+    group.available.length - heldIn(group, nowMs) < panicRatio * group.available.length;
   if (settings === undefined || isOneLevel(eligible)) return [whole].filter(isShort);
   const { mode, minMembers, overprovisioningFactor } = settings;
   if (mode === 'strict') return left.length >= minMembers ? [] : [whole].filter(isShort);
@@ -78,9 +92,22 @@ function shortGroups(
     : levels.filter((level) => level.available.length > 0 && isShort(level));
 }
 
-function reasonOf({ priority, eligible, available: left }: Group, panicRatio: number): string {
+/** Tells who would be out, could more be. */
+function isHeldAt(nowMs: number): (candidate: Candidate) => boolean {
+  return ({ state }) => state.heldUntilMs > nowMs;
+}
+
+function heldIn({ available: left }: Group, nowMs: number): number {
+  return left.filter(isHeldAt(nowMs)).length;
+}
+
+function reasonOf(group: Group, panicRatio: number, nowMs: number): string {
+  const { priority, eligible, available: left } = group;
   const where = priority === undefined ? '' : `priority ${String(priority)}: `;
   const count = `${String(left.length)} of ${String(eligible.length)} instances available`;
+  if (left.length >= panicRatio * eligible.length && left.length > 0) {
+    return `${where}${count}, ${String(heldIn(group, nowMs))} of them in doubt: using all`;
+  }
   // With a ratio of 0 there is panic only where nothing is left.
   const below = panicRatio === 0 ? '' : `, less than ${String(+(panicRatio * 100).toFixed(2))} %`;
   return `${where}${count}${below}: using all`;

@@ -91,6 +91,9 @@ class Checked {
   #heldUntilMs = -Infinity;
   #openedAtMs = 0;
   #closedAtMs = -Infinity;
+  /** When it last opened, again included, and when it was last called although it was not closed (panic). */
+  #lastOpenMs = -Infinity;
+  #usedAtMs = -Infinity;
   /** Full length of the last opening, before jitter. */
   #fullMs = 0;
   #retryAtMs = -Infinity;
@@ -186,7 +189,8 @@ class Checked {
             }
           : undefined,
       );
-      if (permit !== UNCOUNTED) this.met.add(`${before.kind} -> probe`);
+      if (permit === UNCOUNTED) this.#usedAtMs = nowMs;
+      else this.met.add(`${before.kind} -> probe`);
     }
     expect(this.#asked).toBe(0);
     const attempt = { permit, epoch: this.#changes };
@@ -223,7 +227,8 @@ class Checked {
     expect(this.#asked).toBe(0);
     if (bad) this.#checkOpen(change, nowMs);
     else if (ended === 'success') {
-      expect(change).toEqual({ state: { kind: 'closed' }, outMs: nowMs - this.#openedAtMs });
+      const restedSinceMs = Math.max(this.#openedAtMs, this.#usedAtMs);
+      expect(change).toEqual({ state: { kind: 'closed' }, outMs: nowMs - restedSinceMs });
       this.#closedAtMs = nowMs;
       this.#retryAtMs = -Infinity;
       this.met.add('closed');
@@ -246,9 +251,10 @@ class Checked {
   #checkOpening(change: Told | undefined, nowMs: number): void {
     expect(this.#asked).toBeLessThanOrEqual(1);
     expect(change !== undefined).toBe(this.#asked === 1 && this.#mayOpen);
-    const tellsHeld = this.#asked === 1 && !this.#mayOpen && nowMs >= this.#heldUntilMs;
-    expect(this.#held).toBe(tellsHeld ? 1 : 0);
-    if (tellsHeld) this.#heldUntilMs = nowMs + SETTINGS.windowMs;
+    const isHeld = this.#asked === 1 && !this.#mayOpen;
+    expect(this.#held).toBe(isHeld && nowMs >= this.#heldUntilMs ? 1 : 0);
+    if (isHeld) this.#heldUntilMs = nowMs + SETTINGS.windowMs;
+    if (change === undefined) expect(this.#breaker.heldUntilMs).toBe(this.#heldUntilMs);
     if (change === undefined) return;
     this.#openedAtMs = nowMs;
     if (nowMs - this.#closedAtMs >= SETTINGS.windowMs) this.#fullMs = 0; // a quiet window: from the start
@@ -260,7 +266,12 @@ class Checked {
     if (change?.state.kind !== 'open') throw new Error('did not open');
     expect(change.outMs).toBe(0);
     this.#heldUntilMs = -Infinity;
-    this.#fullMs = Math.min(SETTINGS.maxOpenMs, Math.max(SETTINGS.openMs, this.#fullMs * 2));
+    // One that was called all the time has had no rest: no reason to wait longer for it than for its peers.
+    const wasUsed = this.#fullMs > 0 && this.#usedAtMs >= this.#lastOpenMs;
+    if (wasUsed) this.met.add('open, and used');
+    const fullMs = wasUsed ? this.#fullMs : this.#fullMs * 2;
+    this.#fullMs = Math.min(SETTINGS.maxOpenMs, Math.max(SETTINGS.openMs, fullMs));
+    this.#lastOpenMs = nowMs;
     const forMs = change.state.untilMs - nowMs;
     const askedMs = this.#retryAtMs - nowMs;
     const slack = 1e-3; // rounding, at 1e12 ms

@@ -107,6 +107,50 @@ describe('panic', () => {
     expect(result.left).toHaveLength(panics ? good + bad : good);
   });
 
+  describe('where no more may be out', () => {
+    const held = (n: number, untilMs = 5_000): TestCandidate[] =>
+      Array.from({ length: n }, (_, i) => candidate(`held${i}`, 1, { heldUntilMs: untilMs }));
+
+    it.each([
+      // good, held, out
+      [3, 0, 3, false],
+      [2, 1, 3, false],
+      [1, 2, 3, true],
+      [0, 3, 3, true],
+      [1, 1, 1, false], // two dead of three: the good one is worth more than the one that is out
+      [4, 2, 2, false],
+      [0, 1, 1, true],
+    ])('%s good, %s in doubt, %s out: panic %s', (good, doubted, out, panics) => {
+      const result = applied([...list(good, out), ...held(doubted)]);
+      expect(result.panics).toHaveLength(panics ? 1 : 0);
+      expect(result.left).toHaveLength(panics ? good + doubted + out : good + doubted);
+    });
+
+    it('says how many are in doubt, and looks again when they are not any more', () => {
+      const all = [...list(0, 2), ...held(2)];
+      expect(applied(all).panics).toEqual([
+        '2 of 4 instances available, 2 of them in doubt: using all',
+      ]);
+      expect(applied(all).expiries).toEqual([1_000, 1_000, 5_000, 5_000]);
+      const longOut = { kind: 'open', untilMs: 9_000 } as const;
+      const later = [...list(0, 2, longOut), ...held(2)];
+      expect(applied(later, 0.5, 4_999).panics).toHaveLength(1);
+      expect(applied(later, 0.5, 5_000).panics).toEqual([]);
+    });
+
+    it('there is none while none is out: all are used already', () => {
+      const all = held(4);
+      expect(applied(all)).toMatchObject({ list: all, panics: [] });
+    });
+
+    it('nor with panicRatio 0 while one is left, whatever it does', () => {
+      expect(applied([...list(0, 9), ...held(1)], 0)).toMatchObject({
+        left: ['held0'],
+        panics: [],
+      });
+    });
+  });
+
   it.each([0, 0.5, 1])('never refuses a lone instance (panicRatio %s)', (ratio) => {
     expect(applied(list(0, 1), ratio)).toMatchObject({ left: ['bad0'] });
     expect(applied(list(0, 1, PROBING), ratio)).toMatchObject({ left: ['bad0'] });

@@ -212,6 +212,6 @@ export const schedule: fc.Arbitrary<Schedule> = fc.record({
     }),
     { maxLength: 4 },
   ),
-  lateMs: fc.constantFrom(0, 0, 1, 15, 45),
+  lateMs: fc.constantFrom(0, 0, 1, 10, 24),
   seed: fc.integer(),
 });
