@@ -71,6 +71,21 @@ describe('one signal for many calls', () => {
     await client.close();
   });
 
+  it('may be one that warns of nothing, or no EventTarget at all', async () => {
+    const { client } = await rig(['a']);
+    const { signal } = new AbortController();
+    setMaxListeners(0, signal);
+    expect(await client.call(() => 'well', { signal })).toBe('well');
+    expect(await client.call(() => 'well', { signal: AbortSignal.timeout(60_000) })).toBe('well');
+    const polyfill = {
+      aborted: false,
+      addEventListener: () => undefined,
+      removeEventListener: () => undefined,
+    } as unknown as AbortSignal;
+    expect(await client.call(() => 'well', { signal: polyfill })).toBe('well');
+    await client.close();
+  });
+
   it('keeps the bound that the application has set', () => {
     const { signal } = new AbortController();
     setMaxListeners(3, signal);
