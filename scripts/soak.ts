@@ -21,7 +21,7 @@ import { type Fleet, startFleet } from './soak/fleet.js';
 import { heapGrowth, liveHeapBytes } from './soak/heap.js';
 import { Load } from './soak/load.js';
 import { LoopLag } from './soak/loop-lag.js';
-import { report } from './soak/report.js';
+import { MEANINGS, report } from './soak/report.js';
 import { type Sabotage, sabotaged, SABOTAGES } from './soak/sabotage.js';
 import { readServerLogs } from './soak/server-logs.js';
 import { AttemptCounts } from './soak/tally.js';
@@ -143,6 +143,15 @@ async function soak({ members }: Fleet): Promise<void> {
   for (const what of leftovers) violations.add('left over', what);
   const grown = heapGrowth(heapMarks);
   if (grown > 0) violations.add('heap grows', `${(grown / 1_048_576).toFixed(1)} MiB too much`);
+  for (const [name, { causes }] of load.tallies) {
+    for (const [cause, { count }] of causes) {
+      if (cause in MEANINGS) continue;
+      violations.add(
+        'failed for no reason of this run',
+        `${name}, ${cause}, ${String(count)} times`,
+      );
+    }
+  }
   const served = await readServerLogs(members.map(({ logFile }) => logFile));
   for (const [id, times] of served.posts) {
     if (times > 1) violations.add('POST served more than once', `${id}, ${String(times)} times`);

@@ -62,7 +62,8 @@ function callRow([name, tally]: readonly [string, Tally]): string {
 }
 
 /** What each cause of an error means here. */
-const MEANINGS: Readonly<Record<string, string>> = {
+/** What the faults can come to, by code. */
+export const MEANINGS: Readonly<Record<string, string>> = {
   ERR_FAIRLEAD_DEADLINE_EXCEEDED: 'nobody answered within the time of the call',
   ERR_FAIRLEAD_ATTEMPT_TIMEOUT: 'the last attempt allowed had no answer in its time',
   ERR_FAIRLEAD_NO_INSTANCES: 'no instance took calls',
@@ -73,6 +74,9 @@ const MEANINGS: Readonly<Record<string, string>> = {
   ERR_BAD_RESPONSE: 'the body ended before its time, as axios puts it',
   ECONNREFUSED: 'nobody listened, at every instance tried',
   UND_ERR_SOCKET: 'the connection was closed before the whole reply',
+  EPIPE: 'the connection was closed while the request was sent',
+  ERR_STREAM_PREMATURE_CLOSE: 'the connection was closed before the whole reply',
+  UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
   'HTTP 503': 'the server said so',
 };
 
