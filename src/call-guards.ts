@@ -49,10 +49,7 @@ export class CallGuards {
   describe(nowMs: number): GuardsSnapshot {
     const { budget, hedger, bulkhead, limits } = this;
     return {
-      budget: budget && {
-        available: budget.available(nowMs),
-        reserve: budget.reserve,
-      },
+      budget: budget && { available: budget.available(nowMs), reserve: budget.reserve },
       hedgeDelayMs: hedger?.delayMs(),
       limit: bulkhead?.limit.limit,
       queued: (bulkhead?.queued ?? 0) + (limits?.queued ?? 0),

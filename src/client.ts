@@ -218,12 +218,7 @@ class ServiceClient implements Client {
       },
       onFault: (error) => {
         const message = `The caller's zone could not be found: ${error instanceof Error ? error.message : show(error)}`;
-        this.#events.emit('discovery.fault', {
-          service,
-          adapter: 'zone',
-          message,
-          cause: error,
-        });
+        this.#events.emit('discovery.fault', { service, adapter: 'zone', message, cause: error });
       },
     });
   }
@@ -238,10 +233,7 @@ class ServiceClient implements Client {
 /** True while nobody is known to be what all selectors mean, and somebody may be: first checks are out. */
 function isRoleUnknown(set: InstanceSet, selectors: readonly Selector[]): boolean {
   const members = set.members();
-  const exact = selectors.map((selector): Selector => ({
-    ...selector,
-    fallback: 'error',
-  }));
+  const exact = selectors.map((selector): Selector => ({ ...selector, fallback: 'error' }));
   return (
     members.some(({ state }) => state.health === 'unknown') && select(exact, members).length === 0
   );

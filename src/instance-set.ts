@@ -71,20 +71,11 @@ export class InstanceSet {
     const onFault = (fault: DiscoveryFault): void => {
       this.#lastFault = fault;
       this.#standingFault = fault;
-      this.events.emit('discovery.fault', {
-        service,
-        adapter: discovery.name,
-        ...fault,
-      });
+      this.events.emit('discovery.fault', { service, adapter: discovery.name, ...fault });
     };
     this.#guard = new ShrinkGuard(shrinkGraceMs, env.clock, {
       onHeld: (kept, reported) => {
-        events.emit('instances.held', {
-          service,
-          kept,
-          reported,
-          graceMs: shrinkGraceMs,
-        });
+        events.emit('instances.held', { service, kept, reported, graceMs: shrinkGraceMs });
       },
       confirm: () => {
         this.#loop.restart();
@@ -180,11 +171,7 @@ export class InstanceSet {
   noteIdle(state: InstanceState): void {
     if (this.#takesCalls(state)) return;
     const { id, url } = state.instance;
-    this.events.emit('instance.drained', {
-      service: this.options.service,
-      instanceId: id,
-      url,
-    });
+    this.events.emit('instance.drained', { service: this.options.service, instanceId: id, url });
   }
 
   /** Asks the source for fresh data, at most once a second. */
@@ -251,13 +238,7 @@ export class InstanceSet {
     const stopped = this.#stopped(before);
     for (const state of stopped) this.slowStart.forget(state);
     const { service } = this.options;
-    this.events.emit('instances.changed', {
-      service,
-      size: this.size,
-      added,
-      removed,
-      updated,
-    });
+    this.events.emit('instances.changed', { service, size: this.size, added, removed, updated });
     this.onMembers?.([...this.#members.values()].map(({ state }) => state));
     // Last: whoever listens sees the set as it is now.
     for (const state of stopped) if (state.pending === 0) this.noteIdle(state);

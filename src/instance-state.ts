@@ -188,12 +188,7 @@ export class InstanceState implements InstanceRecord, LeaseOwner {
   receive(report: LoadReport): void {
     const { qps, utilization, errorsPerSecond = 0 } = report;
     if (qps === 0 || utilization === 0) return; // a quiet second: it says nothing, and what was said before stands
-    this.report = {
-      qps,
-      utilization,
-      errorsPerSecond,
-      atMs: this.#deps.clock.now(),
-    };
+    this.report = { qps, utilization, errorsPerSecond, atMs: this.#deps.clock.now() };
   }
 
   /** Takes back what a lease began. Called by the lease, once. */
