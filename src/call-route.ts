@@ -3,7 +3,7 @@ import type { InstanceLimits } from './instance-limits.js';
 import type { Traffic } from './instance-state.js';
 import type { Lease } from './lease.js';
 import type { PickRequest, Selection } from './selection.js';
-import type { Clock, Instance } from './types.js';
+import type { Clock, Instance, Timer } from './types.js';
 
 /** What a route goes by. */
 export interface RouteDeps {
@@ -13,6 +13,9 @@ export interface RouteDeps {
   /** Bounds the attempts in flight per instance; `undefined` when nothing does. */
   readonly limits: InstanceLimits | undefined;
 }
+
+/** So often at most does a call that waits for room look by the clock, in ms. */
+const LOOK_EVERY_MS = 100;
 
 const NOTHING_TRIED: ReadonlySet<string> = new Set();
 
@@ -51,6 +54,7 @@ export class CallRoute implements PickRequest {
     this.excluded = new Set([...this.#due.keys()].filter((id) => this.#dueMs(id) > nowMs));
     const again = selection.pick(this);
     if (again !== undefined || this.excluded.size === 0) return again;
+    if (selection.isCrowded(this.excluded, nowMs)) return undefined; // nor has that one asked for a pause
     this.excluded = NOTHING_TRIED;
     return selection.pick(this);
   }
@@ -60,12 +64,29 @@ export class CallRoute implements PickRequest {
     const { limits, selection } = this.deps;
     const isCrowded = (): boolean => selection.isCrowded(this.excluded, this.nowMs);
     if (limits === undefined || !isCrowded()) return undefined;
+    const { clock } = this.deps;
     let lease: Lease | undefined;
     const take = (): boolean => {
-      lease = this.next(this.deps.clock.now());
+      lease = this.next(clock.now());
       return lease !== undefined || !isCrowded();
     };
-    await limits.whenFree(take, turn);
+    // Nobody tells of an open time that is over: it is time alone that makes such an instance one to be tried.
+    let timer: Timer | undefined;
+    const lookLater = (): void => {
+      const nowMs = clock.now();
+      const inMs = Math.max(this.#changesAtMs(nowMs) - nowMs, LOOK_EVERY_MS);
+      if (nowMs + inMs >= turn.deadlineMs) return;
+      timer = clock.setTimer(inMs, () => {
+        lookLater();
+        limits.tellWaiters();
+      });
+    };
+    try {
+      lookLater();
+      await limits.whenFree(take, turn);
+    } finally {
+      timer?.cancel();
+    }
     return lease;
   }
 
@@ -96,9 +117,26 @@ export class CallRoute implements PickRequest {
     if (zone !== undefined) this.triedZones = new Set([...this.triedZones, zone]);
   }
 
-  /** The earliest time at which one of those tried may be called again; -Infinity where one has not asked for a pause. */
-  get dueMs(): number {
-    return Math.min(...[...this.#tried].map((id) => this.#dueMs(id)));
+  /** From when there is one to go to that has not asked for a pause, or whose pause is over; -Infinity if now. */
+  dueMs(nowMs: number): number {
+    const { selection } = this.deps;
+    // By those that can be picked: who has left the list, or is out, does not make the others' pauses any shorter.
+    const later = [...this.#due].filter(([, dueMs]) => dueMs > nowMs).sort(([, a], [, b]) => a - b);
+    const waiting = new Set(later.map(([id]) => id));
+    if (selection.hasUntried(waiting, nowMs)) return -Infinity;
+    for (const [id, dueMs] of later) {
+      waiting.delete(id);
+      if (selection.hasUntried(waiting, nowMs)) return dueMs;
+    }
+    return -Infinity;
+  }
+
+  #changesAtMs(nowMs: number): number {
+    try {
+      return this.deps.selection.changesAtMs(nowMs);
+    } catch {
+      return Infinity; // a stage or policy of the application's own threw: whoever picks next will be told
+    }
   }
 
   #dueMs(id: string): number {

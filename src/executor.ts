@@ -298,7 +298,10 @@ class Call<T> implements SendingOwner {
     const pauseMs =
       elsewhere && verdict.retry === 'always'
         ? 0
-        : Math.max(backoffMs(this.#attempts, env.rng), elsewhere ? 0 : this.#route.dueMs - nowMs);
+        : Math.max(
+            backoffMs(this.#attempts, env.rng),
+            elsewhere ? 0 : this.#route.dueMs(nowMs) - nowMs,
+          );
     if (nowMs + pauseMs >= this.#deadline.atMs) return undefined;
     if (guards.budget?.withdraw(nowMs) === false) {
       this.#records.noteRefused(this.#attempts);

@@ -103,7 +103,8 @@ class Hedged {
       );
     }
     const kept = this.#unanswered;
-    const [used, unused] = kept === undefined || this.#decides(end) ? [end, kept] : [kept, end];
+    const isEnd = kept === undefined || end.ended === 'cancelled' || this.#decides(end);
+    const [used, unused] = isEnd ? [end, kept] : [kept, end];
     if (unused !== undefined && isSettledItself(unused)) this.hooks.discard(unused.settled);
     this.#resolve(used);
   }

@@ -10,6 +10,8 @@ export class InstanceLimits implements InFlightWatch {
   /** The records of the listed instances. Those that have left may share their ids with others. */
   #members: ReadonlySet<InstanceState> = new Set();
   readonly #full = new Set<string>();
+  /** How many of those in flight were answered, and stay. */
+  readonly #staying = new WeakMap<InstanceState, number>();
   readonly #waiters: Waiters;
 
   constructor(
@@ -39,7 +41,9 @@ export class InstanceLimits implements InFlightWatch {
 
   answered(state: InstanceState, elapsedMs: number, nowMs: number): void {
     const inFlight = state.pending;
-    this.#limitOf(state).record({ nowMs, elapsedMs, inFlight, outcome: 'success' });
+    const staying = this.#stayingAt(state) + 1;
+    this.#staying.set(state, staying);
+    this.#limitOf(state).record({ nowMs, elapsedMs, inFlight, outcome: 'success', staying });
     this.#giveRoom(state);
   }
 
@@ -49,9 +53,11 @@ export class InstanceLimits implements InFlightWatch {
     outcome: Outcome,
     nowMs: number,
   ): void {
-    if (elapsedMs !== undefined && outcome !== 'ignored') {
+    const staying = this.#stayingAt(state);
+    if (elapsedMs === undefined) this.#staying.set(state, staying - 1);
+    else if (outcome !== 'ignored') {
       const inFlight = state.pending + 1;
-      this.#limitOf(state).record({ nowMs, elapsedMs, inFlight, outcome });
+      this.#limitOf(state).record({ nowMs, elapsedMs, inFlight, outcome, staying });
     }
     this.#giveRoom(state);
   }
@@ -95,6 +101,10 @@ export class InstanceLimits implements InFlightWatch {
     if (!this.#members.has(state)) return;
     if (this.#hasRoom(state)) this.#full.delete(state.instance.id);
     else this.#full.add(state.instance.id);
+  }
+
+  #stayingAt(state: InstanceState): number {
+    return this.#staying.get(state) ?? 0;
   }
 
   #hasRoom(state: InstanceState): boolean {

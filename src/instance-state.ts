@@ -156,12 +156,12 @@ export class InstanceState implements InstanceRecord, LeaseOwner {
     this.pending++;
     this.attempts++;
     this.#deps.traffic.inFlight++;
+    this.#deps.inFlight?.began(this); // before the breaker, whose change may bring those here who wait for room
     this.#breaker ??= this.#deps.createBreaker?.(this);
     this.#watch ??= this.#deps.createWatch?.(this);
     const lease = new Lease(this, nowMs, this.#breaker?.admit(nowMs) ?? UNCOUNTED);
     this.#waiting.add(lease);
     this.#noteOldest();
-    this.#deps.inFlight?.began(this);
     return lease;
   }
 
@@ -196,21 +196,25 @@ export class InstanceState implements InstanceRecord, LeaseOwner {
     const nowMs = this.#deps.clock.now();
     const wasLast = --this.pending === 0;
     this.#deps.traffic.inFlight--;
-    if (outcome === 'ignored') {
-      this.#waiting.remove(lease);
-      this.#noteOldest();
-    } else {
-      if (!lease.hasAnswered) this.#learn(lease, outcome, nowMs);
-      this.successRatio = successRatioAfter(this, outcome === 'success', nowMs);
-      this.failuresInARow = outcome === 'success' ? 0 : this.failuresInARow + 1;
-      this.ewmaAtMs = nowMs;
+    try {
+      if (outcome === 'ignored') {
+        this.#waiting.remove(lease);
+        this.#noteOldest();
+      } else {
+        if (!lease.hasAnswered) this.#learn(lease, outcome, nowMs);
+        this.successRatio = successRatioAfter(this, outcome === 'success', nowMs);
+        this.failuresInARow = outcome === 'success' ? 0 : this.failuresInARow + 1;
+        this.ewmaAtMs = nowMs;
+      }
+    } finally {
+      // A load of the application's own may throw: its room is free, and its breaker knows, all the same.
+      if (!lease.hasAnswered || outcome !== 'success') {
+        this.#judge(lease, outcome, nowMs, retryAfterMs);
+      }
+      const elapsedMs = lease.hasAnswered ? undefined : nowMs - lease.startedAtMs;
+      this.#deps.inFlight?.ended(this, elapsedMs, outcome, nowMs);
+      if (wasLast && this.pending === 0) this.#deps.onIdle?.(this);
     }
-    if (!lease.hasAnswered || outcome !== 'success') {
-      this.#judge(lease, outcome, nowMs, retryAfterMs);
-    }
-    const elapsedMs = lease.hasAnswered ? undefined : nowMs - lease.startedAtMs;
-    this.#deps.inFlight?.ended(this, elapsedMs, outcome, nowMs);
-    if (wasLast && this.pending === 0) this.#deps.onIdle?.(this);
   }
 
   /** Tells the breaker, and whoever compares. */

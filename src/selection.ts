@@ -200,6 +200,11 @@ export class Selection {
       );
   }
 
+  /** When what can be picked changes next without anything being told: a breaker's open time ends. */
+  changesAtMs(nowMs: number): number {
+    return this.#decisions.at(nowMs).expiresAtMs;
+  }
+
   /** Why there is nothing to pick: an error's code, and its text. */
   nothing(): readonly [ErrorCode, string] {
     const { selector } = this.options;

@@ -5,7 +5,7 @@ import { backgroundClock } from '../src/env.js';
 import { ManualClock, settle } from '../src/testing/manual-clock.js';
 import { memoryAdapter } from '../src/testing/memory-adapter.js';
 import { seededRng } from '../src/testing/seeded-rng.js';
-import type { Clock, Timer } from '../src/types.js';
+import type { Clock, Policy, Timer } from '../src/types.js';
 import { reset } from './support/errors.js';
 import { rig, row, specs } from './support/fixtures.js';
 import { never, watched } from './support/promises.js';
@@ -27,6 +27,14 @@ function busyClock(): { clock: Clock; manual: ManualClock; jump(ms: number): voi
     },
   };
 }
+
+/** Picks the first that was not tried. */
+const inOrder: Policy = {
+  name: 'in-order',
+  build: (candidates) => ({
+    pick: ({ excluded }) => candidates.find(({ instance }) => !excluded.has(instance.id)),
+  }),
+};
 
 describe('a limit that a busy process notices late', () => {
   it('leaves the answer that was there in time another turn to be read', async () => {
@@ -126,6 +134,69 @@ describe('where every instance was tried', () => {
     await clock.advance(60_000);
     expect(call.status).toBe('resolved');
     expect(sent).toEqual(['first at 0 s', 'second at 0 s', 'second at 1 s', 'second at 2 s']);
+    await client.close();
+  });
+
+  it('one that cannot be picked any more makes no pause shorter', async () => {
+    const { client, clock } = await rig(['a', 'b'], {
+      retry: { maxAttempts: 4 },
+      policy: inOrder,
+    });
+    for (let i = 0; i < 4; i++) {
+      await expect(
+        client.call(() => {
+          throw reset();
+        }),
+      ).rejects.toThrow();
+    }
+    const sent: string[] = [];
+    const call = watched(
+      client.call(
+        ({ instance }) => {
+          sent.push(`${instance.id} at ${String(Math.floor(clock.now() / 1_000))} s`);
+          if (instance.id === 'a') return new Response(null, { status: 500 }); // its fifth: the breaker opens
+          return new Response(null, { status: 503, headers: { 'retry-after': '5' } });
+        },
+        { idempotent: true, timeoutMs: 9_000 },
+      ),
+    );
+    await clock.advance(9_000);
+    expect(call.status).toBe('resolved');
+    // When b may be called again a's breaker has had its time: it may be tried, and comes first in this order.
+    expect(sent.slice(0, 2)).toEqual(['a at 0 s', 'b at 0 s']);
+    expect(sent[2]).toMatch(/ at 5 s$/);
+    await client.close();
+  });
+
+  it('one that asked for a pause is not called because the other has no room', async () => {
+    const { client, clock } = await rig(['a', 'b'], {
+      retry: { maxAttempts: 4 },
+      policy: inOrder,
+      breaker: false,
+      maxConcurrency: { perInstance: 1 },
+    });
+    const sent: string[] = [];
+    const call = watched(
+      client.call(
+        ({ instance }) => {
+          sent.push(instance.id);
+          if (sent.length === 3) return 'at last';
+          if (instance.id === 'a') return new Response(null, { status: 500 });
+          queueMicrotask(() => {
+            const busy = client.pick({ excluded: ['b'] });
+            clock.setTimer(2_000, () => {
+              busy.end('success');
+            });
+          });
+          return new Response(null, { status: 503, headers: { 'retry-after': '30' } });
+        },
+        { idempotent: true },
+      ),
+    );
+    await clock.advance(1_900);
+    expect([call.status, sent]).toEqual(['pending', ['a', 'b']]);
+    await clock.advance(200);
+    expect([call.value, sent]).toEqual(['at last', ['a', 'b', 'a']]);
     await client.close();
   });
 

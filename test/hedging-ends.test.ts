@@ -372,4 +372,18 @@ describe('an end that is not to be retried', () => {
     expectNothingLeft(made);
     await made.client.close();
   });
+
+  it('gives way to the caller who cancels: the reason is the last word', async () => {
+    const made = await hedging();
+    const stop = new AbortController();
+    const { call, hedge } = await bothUnderWay(made, { signal: stop.signal });
+    hedge.reject(Object.assign(new Error('too many open files'), { code: 'EMFILE' }));
+    await settle();
+    const reason = new Error('enough');
+    stop.abort(reason);
+    await settle();
+    expect(call.error).toBe(reason);
+    expectNothingLeft(made);
+    await made.client.close();
+  });
 });

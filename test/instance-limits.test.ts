@@ -148,7 +148,8 @@ describe('an instance', () => {
     const [a, b] = two(states);
     begin(a).end(25);
     expect(made).toHaveLength(2);
-    const sample = { nowMs: clock.now(), elapsedMs: 25, inFlight: 1, outcome: 'success' };
+    const nowMs = clock.now();
+    const sample = { nowMs, elapsedMs: 25, inFlight: 1, outcome: 'success', staying: 0 };
     expect(made[0]?.record.mock.calls).toEqual([[sample]]);
     limits.ended(a, 25, 'ignored', 0);
     limits.ended(a, undefined, 'failure', 0);

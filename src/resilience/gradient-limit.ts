@@ -97,9 +97,10 @@ export class GradientLimit {
     this.#window.add(sample, this.#usualMs);
     if (probe === undefined) {
       if (this.#window.samples >= SAMPLES && this.#window.ageMs(nowMs) >= this.#lengthMs()) {
-        this.#adjust(this.#close(nowMs), nowMs);
+        this.#adjust(this.#close(nowMs), nowMs, sample.staying ?? 0);
       }
-    } else if (this.#isAnswered(nowMs)) this.#conclude(probe, this.#close(nowMs), nowMs);
+    } else if (this.#isAnswered(nowMs))
+      this.#conclude(probe, this.#close(nowMs), nowMs, sample.staying ?? 0);
   }
 
   #lengthMs(): number {
@@ -113,7 +114,7 @@ export class GradientLimit {
     return summary;
   }
 
-  #adjust(window: WindowSummary, nowMs: number): void {
+  #adjust(window: WindowSummary, nowMs: number, staying: number): void {
     const { latencyMs, inFlight, droppedRatio } = window;
     const { min, max } = this.options;
     const isInForce = inFlight >= this.limit;
@@ -128,7 +129,7 @@ export class GradientLimit {
     if (isInForce && nowMs >= this.#probeAtMs) {
       this.#probeAtMs = nowMs + this.#probeGapMs * (0.75 + 0.5 * this.rng.next());
       this.#probeGapMs = Math.min(PROBE_EVERY_MS, 2 * this.#probeGapMs);
-      this.#halve(latencyMs, nowMs);
+      this.#halve(latencyMs, nowMs, staying);
     }
   }
 
@@ -170,17 +171,19 @@ export class GradientLimit {
     this.#top = { limit, latencyMs };
   }
 
-  #halve(latencyMs: number, nowMs: number): void {
+  #halve(latencyMs: number, nowMs: number, staying: number): void {
     const limit = Math.floor(this.#estimate / 2);
-    if (limit < this.options.min || Number.isNaN(latencyMs)) return;
+    // Where that many stay, nothing would begin, so nothing would end the probe.
+    if (limit < this.options.min || staying >= limit || Number.isNaN(latencyMs)) return;
     this.#probe = { limit, latencyMs, startedAtMs: nowMs, isDrained: false };
   }
 
   /** False while a probe waits for what is in flight, and when it is given up. */
-  #isUnderWay(probe: Probe, { nowMs, inFlight }: LimitSample): boolean {
+  #isUnderWay(probe: Probe, { nowMs, inFlight, staying = 0 }: LimitSample): boolean {
     const ageMs = nowMs - probe.startedAtMs;
     // What is in flight may be there to stay: streams, sessions.
-    const isStuck = !probe.isDrained && ageMs > LONGEST_MS + 4 * probe.latencyMs;
+    const isStuck =
+      staying >= probe.limit || (!probe.isDrained && ageMs > LONGEST_MS + 4 * probe.latencyMs);
     if (isStuck || ageMs > PROBE_ENDS_MS) {
       this.#probe = undefined;
       this.#window.open(nowMs);
@@ -201,7 +204,12 @@ export class GradientLimit {
     );
   }
 
-  #conclude({ limit, latencyMs: beforeMs }: Probe, window: WindowSummary, nowMs: number): void {
+  #conclude(
+    { limit, latencyMs: beforeMs }: Probe,
+    window: WindowSummary,
+    nowMs: number,
+    staying: number,
+  ): void {
     const { latencyMs } = window;
     this.#probe = undefined;
     if (Number.isNaN(latencyMs)) return;
@@ -210,7 +218,7 @@ export class GradientLimit {
       // By Little's law so many of those in flight were served, and the others waited.
       this.#estimate = Math.max(limit, this.#estimate * ratio);
       if (!(latencyMs > this.#usualMs)) this.#usualMs = latencyMs;
-      if (ratio < FULL_FALL) this.#halve(latencyMs, nowMs);
+      if (ratio < FULL_FALL) this.#halve(latencyMs, nowMs, staying);
     } else this.#learn(latencyMs, latencyMs < this.#usualMs ? 0.5 : 0.1);
   }
 }

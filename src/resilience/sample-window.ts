@@ -8,6 +8,8 @@ export interface LimitSample {
   /** In flight when it ended, itself included. */
   readonly inFlight: number;
   readonly outcome: Exclude<Outcome, 'ignored'>;
+  /** Of those in flight, how many were answered and stay: streams, sessions. Default 0. */
+  readonly staying?: number | undefined;
 }
 
 /** What one window of samples comes to. */
