@@ -11,7 +11,9 @@ const levels = [
   [
     '^src/(instance-set|removed-states|waiters|watch-loop|shrink-guard|zone-finder|zone-members|slot|slot-draw|either-set|decision|selection|attempt|sending|hedged|call-records|call-route|call-errors|bulkhead|instance-limits|executor)\\.ts$',
   ],
-  ['^src/(client|client-view|client-snapshot|client-pool|call-gate|call-guards|set-health|index)\\.ts$'],
+  [
+    '^src/(client|client-view|client-snapshot|client-pool|call-gate|call-guards|set-health|index)\\.ts$',
+  ],
   ['^src/clients/', '^src/telemetry/', '^src/testing(/|\\.ts$)'],
 ];
 const STRANGERS = 2;
