@@ -5,8 +5,9 @@ import { backgroundClock } from '../src/env.js';
 import { ManualClock, settle } from '../src/testing/manual-clock.js';
 import { memoryAdapter } from '../src/testing/memory-adapter.js';
 import { seededRng } from '../src/testing/seeded-rng.js';
-import type { Clock, Policy, Timer } from '../src/types.js';
+import type { Clock, Timer } from '../src/types.js';
 import { reset } from './support/errors.js';
+import { inOrder } from './support/in-order.js';
 import { rig, row, specs } from './support/fixtures.js';
 import { never, watched } from './support/promises.js';
 
@@ -27,14 +28,6 @@ function busyClock(): { clock: Clock; manual: ManualClock; jump(ms: number): voi
     },
   };
 }
-
-/** Picks the first that was not tried. */
-const inOrder: Policy = {
-  name: 'in-order',
-  build: (candidates) => ({
-    pick: ({ excluded }) => candidates.find(({ instance }) => !excluded.has(instance.id)),
-  }),
-};
 
 describe('a limit that a busy process notices late', () => {
   it('leaves the answer that was there in time another turn to be read', async () => {

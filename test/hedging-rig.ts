@@ -4,19 +4,11 @@ import type { AttemptContext } from '../src/attempt.js';
 import type { CallOptions } from '../src/call-options.js';
 import type { FairleadEvents } from '../src/events.js';
 import type { ClientOptions } from '../src/options.js';
-import type { Policy } from '../src/types.js';
 import { type Rig, rig } from './support/fixtures.js';
+import { inOrder } from './support/in-order.js';
 import { deferred, type Deferred, watched } from './support/promises.js';
 
 export const HEDGEABLE = { idempotent: true };
-
-/** Picks the first that was not tried. */
-const inOrder: Policy = {
-  name: 'in-order',
-  build: (candidates) => ({
-    pick: ({ excluded }) => candidates.find(({ instance }) => !excluded.has(instance.id)),
-  }),
-};
 
 /** A client that hedges every call that is 10 ms old, but for what `options` say. Its instances are picked in order. */
 export function hedging(

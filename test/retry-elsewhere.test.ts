@@ -6,6 +6,7 @@ import { memoryAdapter } from '../src/testing/memory-adapter.js';
 import { seededRng } from '../src/testing/seeded-rng.js';
 import type { InstanceSpec } from '../src/types.js';
 import { refused } from './support/errors.js';
+import { inOrder } from './support/in-order.js';
 import { watched } from './support/promises.js';
 
 /** `'a1@x'`: instance a1 in zone x; `'b1@y#1'`: of priority 1. */
@@ -187,12 +188,7 @@ describe('an instance in doubt', () => {
     const { client, clock } = await made(['a1', 'a2'], 1, {
       breaker: {},
       hedge: { delayMs: 10, maxRatio: 1 },
-      policy: {
-        name: 'in-order',
-        build: (candidates) => ({
-          pick: ({ excluded }) => candidates.find(({ instance }) => !excluded.has(instance.id)),
-        }),
-      },
+      policy: inOrder,
     });
     await breakAll(client, clock, ['a2']);
     await clock.advance(1_001);

@@ -3,17 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { adaptiveLoad } from '../src/policies/adaptive-load.js';
 import { settle } from '../src/testing/manual-clock.js';
 import type { Lease } from '../src/lease.js';
-import type { Load, Policy } from '../src/types.js';
+import type { Load } from '../src/types.js';
 import { reset } from './support/errors.js';
+import { inOrder } from './support/in-order.js';
 import { rig, row } from './support/fixtures.js';
 import { watched } from './support/promises.js';
-
-const inOrder: Policy = {
-  name: 'in-order',
-  build: (candidates) => ({
-    pick: ({ excluded }) => candidates.find(({ instance }) => !excluded.has(instance.id)),
-  }),
-};
 
 it('an instance whose open time is over while all others are full is tried, though nobody tells of it', async () => {
   const { client, clock } = await rig(['a', 'b'], {
