@@ -292,7 +292,10 @@ describe('a chain of services', () => {
     expect(error).toBeInstanceOf(TypeError);
     expect((error as TypeError).cause).toMatchObject({
       code: 'ERR_FAIRLEAD_DEADLINE_EXCEEDED',
-      message: expect.stringContaining('100 ms that the call around it left') as string,
+      // Real time passes before the call begins, on a busy machine a little more.
+      message: expect.stringMatching(
+        /within the \d{1,3} ms that the call around it left/,
+      ) as string,
     });
     expect(storyOf(error).attempts.at(-1)).toMatchObject({ ended: 'deadline' });
   });
