@@ -6,7 +6,7 @@ import {
   tellBudgetExhausted,
   tellStory,
 } from './errors.js';
-import type { Events } from './events.js';
+import { type Events, surface } from './events.js';
 import type { AttemptEnd, Sending } from './sending.js';
 import type { AttemptRecord } from './types.js';
 
@@ -52,10 +52,7 @@ export class CallRecords implements CallStory {
     try {
       this.onAttempt?.(record);
     } catch (error) {
-      // As with a listener of events: the application's fault, not the call's.
-      queueMicrotask(() => {
-        throw error;
-      });
+      surface(error);
     }
   }
 

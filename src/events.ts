@@ -112,10 +112,7 @@ export class Events {
       try {
         tell(event);
       } catch (error) {
-        // A listener's fault is the application's, not the call's: surface it as uncaught, outside the call.
-        queueMicrotask(() => {
-          throw error;
-        });
+        surface(error);
       }
     }
   }
@@ -132,4 +129,11 @@ export class Events {
     }
     return found;
   }
+}
+
+/** What a listener throws is the application's fault, not the call's: it becomes uncaught, outside the call. */
+export function surface(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }

@@ -140,7 +140,9 @@ export class Selection {
     const isCrowded = full.size > 0;
     // Reserves are for what the others cannot do, not for what they have no room for just now.
     const activeOnly =
-      context.activeOnly === true || (isCrowded && hasFull(decision.slots, excluded, full));
+      context.activeOnly === true ||
+      (isCrowded &&
+        decision.slots.some((slot) => slot.part.ratio > 0 && lacksRoom(slot, excluded, full)));
     const roomy = isCrowded
       ? { ...request(context), excluded: new EitherSet(excluded, full) }
       : context;
@@ -193,11 +195,7 @@ export class Selection {
   isCrowded(excluded: ReadonlySet<string>, nowMs: number): boolean {
     const { full = NOBODY } = this.options;
     if (full.size === 0) return false;
-    return this.#decisions
-      .at(nowMs)
-      .slots.some(({ part }) =>
-        part.candidates.some(({ instance: { id } }) => full.has(id) && !excluded.has(id)),
-      );
+    return this.#decisions.at(nowMs).slots.some((slot) => lacksRoom(slot, excluded, full));
   }
 
   /** When what can be picked changes next without anything being told: a breaker's open time ends. */
@@ -278,17 +276,13 @@ const MOST_PASSED_OVER = 8;
 const NONE: readonly string[] = [];
 const NOBODY: ReadonlySet<string> = new Set();
 
-/** True while a candidate that takes its share of the calls has no room, and is not excluded. */
-function hasFull(
-  slots: readonly Slot[],
+/** True while a candidate of this part has no room, and is not excluded. */
+function lacksRoom(
+  { part }: Slot,
   excluded: ReadonlySet<string>,
   full: ReadonlySet<string>,
 ): boolean {
-  return slots.some(
-    ({ part }) =>
-      part.ratio > 0 &&
-      part.candidates.some(({ instance: { id } }) => full.has(id) && !excluded.has(id)),
-  );
+  return part.candidates.some(({ instance: { id } }) => full.has(id) && !excluded.has(id));
 }
 
 /** A candidate of `first`, or else of the other parts in their order, for a call that has tried all of it. */
