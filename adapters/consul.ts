@@ -8,7 +8,8 @@ import { watchHealth } from './consul/watch.js';
 
 export type { AgentZoneOptions } from './consul/agent-zone.js';
 export type { ConsulOptions } from './consul/options.js';
-export type { ConsulContext, ConsulLike, ConsulQuery } from './consul/client.js';
+export type { Pem, TlsOptions, TokenSource } from './consul/agent-options.js';
+export type { ConsulLike } from './consul/client.js';
 
 /**
  * Follows the health of a service through blocking queries to one agent, with the npm package `consul`.

@@ -30,27 +30,16 @@ interface AgentErrorDetails {
   readonly retryAfterMs?: number | undefined;
 }
 
-/** The parts of Node's `IncomingMessage`, as the npm client hands it on, that are read. */
-export interface AgentResponse {
-  readonly statusCode: number;
+/** A whole reply, whatever its status. */
+export interface AgentReply {
+  readonly status: number;
   readonly headers: Readonly<Record<string, unknown>>;
-  readonly body?: unknown;
-}
-
-export function isAgentResponse(value: unknown): value is AgentResponse {
-  return isObject(value) && typeof value['statusCode'] === 'number' && isObject(value['headers']);
+  readonly body: Buffer;
 }
 
 /** An error of the npm client in our terms. `scrub` removes secrets from what it quotes. */
 export function toAgentError(error: unknown, scrub: (text: string) => string): AgentError {
   if (error instanceof AgentError) return error;
-  const response = isObject(error) ? error['response'] : undefined;
-  if (isAgentResponse(response)) {
-    if (response.statusCode >= 200 && response.statusCode < 300) {
-      return new AgentError('the reply is no JSON', { status: response.statusCode });
-    }
-    return badStatus(response, scrub);
-  }
   const text = error instanceof Error && error.message !== '' ? error.message : 'the read failed';
   const code = isObject(error) ? error['code'] : undefined;
   const named = typeof code !== 'string' || text.includes(code);
@@ -58,14 +47,14 @@ export function toAgentError(error: unknown, scrub: (text: string) => string): A
 }
 
 /** An answer that is not a 200. Texts as Consul 1.8 words them; later versions keep them. */
-export function badStatus(response: AgentResponse, scrub: (text: string) => string): AgentError {
-  const { statusCode: status, body } = response;
-  const text = Buffer.isBuffer(body) ? body.toString('utf8') : typeof body === 'string' ? body : '';
+export function badStatus(reply: AgentReply, scrub: (text: string) => string): AgentError {
+  const { status } = reply;
+  const text = reply.body.toString('utf8', 0, QUOTABLE_BYTES);
   const quote = /^\s*</.test(text) ? '' : scrub(oneLine(text));
   const message = quote === '' ? `status ${String(status)}` : `status ${String(status)}, ${quote}`;
 
   if (status === 429 || status === 503) {
-    const { 'retry-after': retryAfter, date } = response.headers;
+    const { 'retry-after': retryAfter, date } = reply.headers;
     const retryAfterMs = parseRetryAfter(retryAfter, date);
     return new AgentError(message, { kind: 'busy', status, retryAfterMs });
   }
@@ -73,6 +62,9 @@ export function badStatus(response: AgentResponse, scrub: (text: string) => stri
   if (hint === undefined) return new AgentError(message, { status });
   return new AgentError(`${message}; ${hint}`, { kind: 'permanent', status });
 }
+
+/** More of a body is never quoted. */
+const QUOTABLE_BYTES = 2_000;
 
 function permanentCause(status: number, text: string): string | undefined {
   if (status === 401 || status === 403) return 'check the option "token"';

@@ -1,14 +1,15 @@
+import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { FairleadError } from '../../src/errors.js';
-import type { ConsulLike } from './client.js';
-import type { ConsulSettings } from './options.js';
+import type { AgentSource, Pem, TlsOptions } from './agent-options.js';
+import { isPapiClient, type PapiClient } from './client.js';
 
-/** A client with the sockets of one watch, of which at most one is in use at a time. */
+/** A client with a socket of its own: one request at a time. */
 export interface Connection {
-  readonly client: ConsulLike;
+  readonly client: PapiClient;
   /** How messages name the agent; free of credentials. */
   readonly label: string;
   /**
@@ -23,20 +24,24 @@ export interface Connection {
 type ConsulModule = typeof import('consul');
 
 export async function connect(
-  source: ConsulSettings['source'],
+  source: AgentSource,
   load: () => Promise<unknown> = () => import('consul'),
 ): Promise<Connection> {
   if ('client' in source) {
     return {
-      client: source.client,
-      label: 'Consul',
+      client: asPapi(source.client),
+      label: labelOf(source),
       onClosed: () => undefined,
       close: () => undefined,
     };
   }
-  const { url } = source;
+  const { url, tls } = source;
   const Consul = await loadConsul(load);
-  const sockets = quietAgent(url.protocol === 'https:');
+  const sockets = quietAgent(
+    url.protocol === 'https:'
+      ? new https.Agent({ keepAlive: true, ...(await read(tls)) })
+      : undefined,
+  );
   const path = url.pathname.replace(/\/+$/, '');
   const hasCredentials = url.username !== '' || url.password !== '';
   const credentials = !hasCredentials ? '' : `${url.username}:${url.password}@`;
@@ -45,13 +50,40 @@ export async function connect(
     agent: sockets.agent,
   };
   return {
-    client: new Consul(options),
-    label: `Consul at ${url.protocol}//${url.host}${path}`,
+    client: asPapi(new Consul(options)),
+    label: labelOf(source),
     onClosed: sockets.onClosed,
     close: () => {
       sockets.agent.destroy();
     },
   };
+}
+
+/** How messages name an agent; free of credentials. */
+export function labelOf(source: AgentSource): string {
+  if ('client' in source) return 'Consul';
+  const { protocol, host, pathname } = source.url;
+  return `Consul at ${protocol}//${host}${pathname.replace(/\/+$/, '')}`;
+}
+
+function asPapi(client: object): PapiClient {
+  if (isPapiClient(client)) return client;
+  throw new FairleadError(
+    'ERR_FAIRLEAD_MISSING_DEPENDENCY',
+    'The package "consul" that was found is of another version: 2.x is needed.',
+  );
+}
+
+/** TLS options as Node takes them. */
+async function read(tls: TlsOptions = {}): Promise<https.AgentOptions> {
+  const { ca, cert, key, ...others } = tls;
+  const [readCa, readCert, readKey] = await Promise.all([ca, cert, key].map(readPem));
+  const given = { ca: readCa, cert: readCert, key: readKey, ...others };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+async function readPem(pem: Pem | undefined): Promise<string | Buffer | undefined> {
+  return typeof pem === 'object' && 'file' in pem ? readFile(pem.file) : pem;
 }
 
 async function loadConsul(load: () => Promise<unknown>): Promise<ConsulModule> {
@@ -72,9 +104,8 @@ async function loadConsul(load: () => Promise<unknown>): Promise<ConsulModule> {
  * refs a socket each time it takes it from the pool.
  */
 function quietAgent(
-  secure: boolean,
+  agent: http.Agent = new http.Agent({ keepAlive: true }),
 ): Pick<Connection, 'onClosed'> & { readonly agent: http.Agent } {
-  const agent = new (secure ? https : http).Agent({ keepAlive: true });
   let inUse: Duplex | undefined;
   let onClosed: (() => void) | undefined;
 

@@ -7,12 +7,12 @@ import type { Connection } from './connection.js';
 export interface ExchangeLimits {
   /** For the whole reply, body included: the npm client has no such limit, and its own keeps the process alive. */
   readonly deadlineMs: number;
-  /** Registers what gives the exchange up when fresh data is wanted; `undefined` takes it back. */
-  readonly onRefresh: (giveUp: (() => void) | undefined) => void;
+  /** Registers what gives the exchange up before its time; `undefined` takes it back. */
+  readonly onGiveUp: (giveUp: (() => void) | undefined) => void;
 }
 
 /**
- * Runs one request and settles in any case: with what `send` settles with, with `'refresh'`, or with an
+ * Runs one request and settles in any case: with what `send` settles with, with `'given-up'`, or with an
  * error when the deadline passes, the socket closes inside the reply, or the watch is aborted. Afterwards
  * no timer and no listener of it is left, and a request that was given up has lost its socket.
  */
@@ -20,7 +20,7 @@ export function exchange(
   send: (ctx: ConsulContext) => Promise<unknown>,
   connection: Pick<Connection, 'onClosed'>,
   { signal, clock }: Pick<WatchContext, 'signal' | 'clock'>,
-  { deadlineMs, onRefresh }: ExchangeLimits,
+  { deadlineMs, onGiveUp }: ExchangeLimits,
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const ctx = new CancelContext();
@@ -46,7 +46,7 @@ export function exchange(
       finished = true;
       deadline.cancel();
       connection.onClosed(undefined);
-      onRefresh(undefined);
+      onGiveUp(undefined);
       signal.removeEventListener('abort', onAbort);
     };
 
@@ -58,9 +58,9 @@ export function exchange(
       // Node tells the end of a whole reply, and every other error, before the close.
       fail('the connection closed inside the reply');
     });
-    onRefresh(() => {
+    onGiveUp(() => {
       giveUp(() => {
-        resolve('refresh');
+        resolve('given-up');
       });
     });
     send(ctx).then(
@@ -78,7 +78,6 @@ export function exchange(
 
 /** What the npm client calls `ctx`. */
 class CancelContext extends EventEmitter implements ConsulContext {
-  readonly includeResponse = true;
   canceled = false;
 
   cancel(): void {

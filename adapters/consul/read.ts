@@ -1,12 +1,11 @@
 import type { WatchContext } from '../../src/types.js';
-import type { ConsulContext } from './client.js';
+import { badStatus } from './agent-error.js';
 import type { Connection } from './connection.js';
-import { exchange } from './exchange.js';
 import type { ConsulSettings } from './options.js';
 import type { RefreshListener } from './refresh.js';
 import { readReply, type Reply } from './reply.js';
 import type { Secrets } from './secrets.js';
-import { currentToken } from './token.js';
+import { send } from './send.js';
 
 const PLAIN_READ_MS = 10_000;
 const BLOCKING_SLACK_MS = 8_000;
@@ -30,26 +29,32 @@ export interface Session {
 export async function read(index: number, session: Session): Promise<Reply | 'refresh'> {
   const { context, connection, refresh, secrets, settings } = session;
   const { waitMs } = settings;
-  context.signal.throwIfAborted();
   const blocking = index > 0 && !refresh.wanted;
   if (!blocking) refresh.wanted = false;
 
-  const send = async (ctx: ConsulContext): Promise<unknown> => {
-    const token = await currentToken(settings.token, secrets);
-    return connection.client.health.service({
-      ...settings.query,
-      service: session.service,
-      ...(token === undefined ? {} : { token }),
-      ...(blocking ? { index: String(index), wait: `${String(waitMs)}ms` } : {}),
-      ctx,
-    });
-  };
-  const settled = await exchange(send, connection, context, {
-    // The agent adds up to a sixteenth of the wait, so that not all come back at once.
-    deadlineMs: blocking ? (waitMs * 17) / 16 + BLOCKING_SLACK_MS : PLAIN_READ_MS,
-    onRefresh: (giveUp) => {
-      refresh.notify = blocking ? giveUp : undefined;
+  const reply = await send(
+    {
+      path: '/health/service/{service}',
+      params: { service: session.service },
+      query: {
+        ...settings.query,
+        ...(blocking ? { index: String(index), wait: `${String(waitMs)}ms` } : {}),
+      },
+      // The agent adds up to a sixteenth of the wait, so that not all come back at once.
+      deadlineMs: blocking ? (waitMs * 17) / 16 + BLOCKING_SLACK_MS : PLAIN_READ_MS,
     },
-  });
-  return settled === 'refresh' ? settled : readReply(settled, secrets.scrub);
+    connection,
+    {
+      settings,
+      secrets,
+      signal: context.signal,
+      clock: context.clock,
+      onGiveUp: (giveUp) => {
+        refresh.notify = blocking ? giveUp : undefined;
+      },
+    },
+  );
+  if (reply === 'given-up') return 'refresh';
+  if (reply.status !== 200) throw badStatus(reply, secrets.scrub);
+  return readReply(reply, secrets.scrub);
 }

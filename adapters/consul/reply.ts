@@ -1,5 +1,5 @@
 import { isObject } from '../../src/validate.js';
-import { AgentError, type AgentResponse, badStatus, isAgentResponse } from './agent-error.js';
+import { AgentError, type AgentReply } from './agent-error.js';
 
 export interface Reply {
   readonly entries: readonly unknown[];
@@ -7,35 +7,31 @@ export interface Reply {
   readonly index: number;
 }
 
-/**
- * Checks what the npm client settled with: `[response, body]`, a 200 with JSON.
- *
- * @throws {AgentError} saying what is wrong with it.
- */
+/** The JSON that a 200 carries. @throws {AgentError} saying what is wrong with it. */
 export function readJson(
-  settled: unknown,
+  { status, headers, body }: AgentReply,
   scrub: (text: string) => string,
-): { readonly headers: AgentResponse['headers']; readonly body: unknown } {
-  const [response, body] = Array.isArray(settled) ? (settled as readonly unknown[]) : [];
-  if (!isAgentResponse(response)) {
-    throw new AgentError('the client did not hand over the response (ctx.includeResponse)');
-  }
-  if (response.statusCode !== 200) throw badStatus(response, scrub);
-  const type = String(response.headers['content-type']);
+): unknown {
+  const type = String(headers['content-type']);
   if (!/^application\/json\b/i.test(type)) {
-    throw new AgentError(`the reply is no JSON but ${scrub(type.slice(0, 80))}`, { status: 200 });
+    throw new AgentError(`the reply is no JSON but ${scrub(type.slice(0, 80))}`, { status });
   }
-  return { headers: response.headers, body };
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    // What a parser says quotes the text.
+    throw new AgentError('the reply is no JSON', { status });
+  }
 }
 
 /** As {@link readJson}, for a JSON array. */
-export function readReply(settled: unknown, scrub: (text: string) => string): Reply {
-  const { headers, body } = readJson(settled, scrub);
+export function readReply(reply: AgentReply, scrub: (text: string) => string): Reply {
+  const body = readJson(reply, scrub);
   if (!Array.isArray(body)) {
-    const found = isObject(body) ? 'an object' : typeof body;
-    throw new AgentError(`the reply is no list but ${found}`, { status: 200 });
+    const found = isObject(body) ? 'an object' : body === null ? 'null' : `a ${typeof body}`;
+    throw new AgentError(`the reply is no list but ${found}`, { status: reply.status });
   }
-  return { entries: body, index: readIndex(headers['x-consul-index']) };
+  return { entries: body, index: readIndex(reply.headers['x-consul-index']) };
 }
 
 function readIndex(header: unknown): number {

@@ -1,22 +1,26 @@
+import { readFile } from 'node:fs/promises';
 import { AgentError } from './agent-error.js';
-import type { ConsulSettings } from './options.js';
+import type { TokenSource } from './agent-options.js';
 import type { Secrets } from './secrets.js';
 
 /** The token for the next request, remembered as a secret. */
 export async function currentToken(
-  token: ConsulSettings['token'],
+  token: TokenSource | undefined,
   secrets: Secrets,
 ): Promise<string | undefined> {
-  if (typeof token !== 'function') return token;
+  if (token === undefined || typeof token === 'string') return token;
+  const what = typeof token === 'function' ? 'the token function' : 'the token file';
   let given: unknown;
   try {
-    given = await token();
-  } catch {
-    // Whatever it says may quote the token.
-    throw new AgentError('the token function failed');
+    given = typeof token === 'function' ? await token() : await readFile(token.file, 'utf8');
+  } catch (error) {
+    // Whatever a function says may quote the token; a file's error names the file.
+    const why =
+      typeof token === 'function' ? '' : `: ${String((error as { code?: unknown }).code)}`;
+    throw new AgentError(`${what} failed${why}`);
   }
   if (typeof given !== 'string' || given.trim() === '') {
-    throw new AgentError('the token function gave no token');
+    throw new AgentError(`${what} gave no token`);
   }
   secrets.add(given.trim());
   return given.trim();

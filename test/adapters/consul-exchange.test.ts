@@ -13,7 +13,7 @@ describe('exchange', () => {
         () => reply,
         connection,
         { clock, signal },
-        { deadlineMs: 1_000, onRefresh: () => undefined },
+        { deadlineMs: 1_000, onGiveUp: () => undefined },
       );
 
     let answerLate: (reply: unknown) => void = () => undefined;

@@ -84,8 +84,8 @@ describe('failed reads', () => {
       'no JSON but text/html',
     ],
     ['an object', (c) => c.newest().reply({}, 1), 'no list but an object'],
-    ['null', (c) => c.newest().reply(null, 1), 'no list but object'],
-    ['nothing', (c) => c.newest().reply(undefined, 1), 'no list but undefined'],
+    ['null', (c) => c.newest().reply(null, 1), 'no list but null'],
+    ['nothing', (c) => c.newest().reply(undefined, 1), 'the reply is no JSON'],
     ['an accepted', (c) => c.newest().reply([], 1, { statusCode: 202 }), 'status 202'],
     ['garbage', (c) => c.newest().refuse(200), 'the reply is no JSON'],
   ])('include %s in place of a list', async (_what, answer, message) => {
@@ -96,11 +96,11 @@ describe('failed reads', () => {
     expect(watched.faults[0]?.message).toContain(message);
   });
 
-  it('include a client that keeps the response to itself', async () => {
-    const client = { health: { service: () => Promise.resolve([entry()]) } };
+  it('include a client that gives no response', async () => {
+    const client = { ...fakeConsul(), _request: () => Promise.resolve({}) };
     const watched = watchWith(consul({ client }), { rng: half });
     await settle();
-    expect(watched.faults[0]?.message).toContain('ctx.includeResponse');
+    expect(watched.faults[0]?.message).toContain('the client gave no response');
     await watched.abort();
   });
 });
@@ -126,7 +126,7 @@ describe('the token', () => {
   it('is asked for before every read, and trimmed', async () => {
     let asked = 0;
     const { client } = await park({ token: () => Promise.resolve(`token-${++asked}\n`) });
-    expect(client.calls.map(({ query }) => query.token)).toEqual(['token-1', 'token-2']);
+    expect(client.calls.map(({ token }) => token)).toEqual(['token-1', 'token-2']);
   });
 
   it('of a function is asked for again at once after a first refusal', async () => {

@@ -4,8 +4,9 @@ import { consul, type ConsulLike } from '../../adapters/consul.js';
 import { connect } from '../../adapters/consul/connection.js';
 import { readOptions } from '../../adapters/consul/options.js';
 import { isFairleadError } from '../../src/errors.js';
+import { fakeConsul } from './fake-consul.js';
 
-const stub: ConsulLike = { health: { service: () => Promise.resolve([]) } };
+const stub: ConsulLike = fakeConsul();
 
 function refusal(options: unknown): unknown {
   try {
@@ -29,7 +30,7 @@ describe('the options of consul()', () => {
     });
   });
 
-  it('become the words of the npm client', () => {
+  it('become the words of Consul', () => {
     const { query } = readOptions({
       datacenter: 'dc2',
       tags: ['v2', 'blue'],
@@ -44,7 +45,7 @@ describe('the options of consul()', () => {
       'node-meta': ['rack:7', 'os:linux'],
       near: '_agent',
       filter: 'Service.Meta.x == "1"',
-      stale: true,
+      stale: '1',
     });
   });
 
@@ -68,7 +69,11 @@ describe('the options of consul()', () => {
     [{ datacenter: '' }, 'datacenter', ''],
     [{ protocol: 'a b' }, 'protocol', 'a b'],
     [{ client: {} }, 'client', {}],
-    [{ client: stub, url: 'http://a' }, 'url', 'http://a'],
+    [{ client: stub, url: 'http://a' }, 'url', 'one'],
+    [{ client: { health: {} } }, 'client', { health: {} }],
+    [{ tls: { ca: 'nonsense' } }, 'tls', 'one'],
+    [{ url: 'https://a', tls: { ca: 'x' } }, 'tls.ca', 'a string that is none'],
+    [{ url: 'https://a', tls: { cert: { file: 'c' } } }, 'tls', 'one of them'],
     [{ cached: true }, 'cached', true],
   ])('are refused by name and value: %o', (options, option, value) => {
     expect(refusal(options)).toMatchObject({
@@ -93,7 +98,7 @@ describe('the npm client', () => {
   it('is named with its install command when it is missing', async () => {
     const missing = Object.assign(new Error('no such package'), { code: 'ERR_MODULE_NOT_FOUND' });
     await expect(
-      connect({ url: new URL('http://a') }, () => Promise.reject(missing)),
+      connect({ url: new URL('http://a'), tls: undefined }, () => Promise.reject(missing)),
     ).rejects.toMatchObject({
       code: 'ERR_FAIRLEAD_MISSING_DEPENDENCY',
       message: expect.stringContaining('npm install consul'),
@@ -112,7 +117,7 @@ describe('the npm client', () => {
     ['https://user:hunter2@a/consul/', 'Consul at https://a/consul'],
     ['http://[::1]:8500', 'Consul at http://[::1]:8500'],
   ])('is made for %s and named without credentials', async (url, label) => {
-    const connection = await connect({ url: new URL(url) });
+    const connection = await connect({ url: new URL(url), tls: undefined });
     expect(connection.label).toBe(label);
     connection.close();
   });

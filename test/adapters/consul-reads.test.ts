@@ -20,14 +20,12 @@ describe('reads', () => {
     expect(reading(client)).toEqual({ calls: 2, index: '10', wait: '30000ms' });
   });
 
-  it('carry the options and ask for the response', async () => {
+  it('carry the options, and the token as a header', async () => {
     const { client } = await begin({ tags: ['v2'], stale: true, token: 'abc' });
-    expect(client.newest().query).toMatchObject({
-      service: 'web',
-      tag: ['v2'],
-      stale: true,
+    expect(client.newest()).toMatchObject({
+      path: '/health/service/web',
+      query: { tag: ['v2'], stale: '1' },
       token: 'abc',
-      ctx: { includeResponse: true },
     });
   });
 

@@ -1,12 +1,16 @@
-import type { ConsulLike, ConsulQuery } from '../../adapters/consul.js';
+import type { ConsulLike } from '../../adapters/consul.js';
+import type { PapiClient, PapiRequest } from '../../adapters/consul/client.js';
 
-/** One call of `health.service`, held open until the test settles it. */
+/** One request of the adapter, held open until the test settles it. */
 export interface FakeCall {
-  readonly query: ConsulQuery;
+  /** Below `/v1`, with its parameters in place. */
+  readonly path: string;
+  readonly query: PapiRequest['query'];
+  readonly token: string | undefined;
   readonly cancelled: boolean;
   /** A 200 with these entries; `index` undefined leaves the header out. */
   reply(entries: unknown, index?: number | string, changes?: ReplyChanges): void;
-  /** A status that is no 2xx, as the npm client rejects it. */
+  /** Any status, with a body as it stands. */
   refuse(status: number, body?: string, headers?: Record<string, string>): void;
   fail(error: Error): void;
 }
@@ -16,7 +20,7 @@ export interface ReplyChanges {
   readonly contentType?: string;
 }
 
-export interface FakeConsul extends ConsulLike {
+export interface FakeConsul extends ConsulLike, PapiClient {
   readonly calls: readonly FakeCall[];
   /** The newest call. */
   newest(): FakeCall;
@@ -32,34 +36,42 @@ export function fakeConsul(): FakeConsul {
       if (call === undefined) throw new Error('nothing was asked yet');
       return call;
     },
-    health: {
-      service: (query) =>
-        new Promise((resolve, reject) => {
-          let cancelled = false;
-          query.ctx?.once('cancel', () => {
-            cancelled = true;
-            reject(new Error('request aborted'));
-          });
-          calls.push({
-            query,
-            get cancelled() {
-              return cancelled;
-            },
-            reply(entries, index, { statusCode = 200, contentType = 'application/json' } = {}) {
-              const headers = {
-                'content-type': contentType,
-                ...(index === undefined ? {} : { 'x-consul-index': String(index) }),
-              };
-              resolve([{ statusCode, headers, body: entries }, entries]);
-            },
-            refuse(statusCode, body, headers = {}) {
-              const response = { statusCode, headers, body };
-              reject(Object.assign(new Error('refused'), { isResponse: true, response }));
-            },
-            fail: reject,
-          });
-        }),
-    },
+    agent: {},
+    health: {},
+    kv: {},
+    session: {},
+    _request: ({ path, params, query, headers, ctx }) =>
+      new Promise((resolve, reject) => {
+        let cancelled = false;
+        ctx.once('cancel', () => {
+          cancelled = true;
+          reject(new Error('request aborted'));
+        });
+        const end = (status: number, head: object, body: unknown): void => {
+          const text = typeof body === 'string' ? body : JSON.stringify(body);
+          const res = { statusCode: status, headers: head, body: Buffer.from(text ?? '') };
+          resolve({ res });
+        };
+        calls.push({
+          path: path.replace(/\{(\w+)\}/g, (_, name: string) => String(params[name])),
+          query,
+          token: headers['x-consul-token'],
+          get cancelled() {
+            return cancelled;
+          },
+          reply(entries, index, { statusCode = 200, contentType = 'application/json' } = {}) {
+            const headers = {
+              'content-type': contentType,
+              ...(index === undefined ? {} : { 'x-consul-index': String(index) }),
+            };
+            end(statusCode, headers, JSON.stringify(entries));
+          },
+          refuse: (status, body = '', headers = {}) => {
+            end(status, { 'content-type': 'application/json', ...headers }, body);
+          },
+          fail: reject,
+        });
+      }),
   };
 }
 

@@ -41,7 +41,7 @@ describe('a reply', () => {
     ['garbage', text(200, '[{"Node":', 'application/json'), 'the reply is no JSON'],
     ['a page', text(200, '<html>login</html>', 'text/html'), 'no JSON but text/html'],
     ['an object', list({}), 'no list but an object'],
-    ['nothing', text(200, '', 'application/json'), 'no list but undefined'],
+    ['nothing', text(200, '', 'application/json'), 'the reply is no JSON'],
     ['truncated', truncated, 'the connection closed inside the reply'],
     ['cut before it began', (response) => response.destroy(), 'ECONNRESET'],
     [
