@@ -1,6 +1,6 @@
 /** A real Consul dev agent on loopback, for the integration tests and the demo. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -26,15 +26,26 @@ export interface ConsulAgent extends AgentApi, AsyncDisposable {
 const STARTS = 5;
 const READY_WITHIN_MS = 15_000;
 
-/**
- * Starts an agent and waits until it has a leader and answers reads.
- *
- * @param options.bin path of the binary. Default: what `findConsul` finds or fetches.
- */
-export async function startConsulAgent(options: { bin?: string } = {}): Promise<ConsulAgent> {
+export interface ConsulAgentOptions {
+  /** Path of the binary. Default: what `findConsul` finds or fetches. */
+  readonly bin?: string;
+  /** Configuration beside the usual, as the agent reads it from a file: ACLs, TLS, datacenter, ports. */
+  readonly config?: Readonly<Record<string, unknown>> & {
+    readonly ports?: Readonly<Record<string, number>>;
+  };
+  /** Sent with all that the returned functions ask: the management token where ACLs are on. */
+  readonly token?: string;
+}
+
+/** Starts a dev agent and waits until it has a leader and answers reads. */
+export async function startConsulAgent(options: ConsulAgentOptions = {}): Promise<ConsulAgent> {
   const bin = options.bin ?? (await findConsul({ fetch: true }));
   const version = await consulVersion(bin);
   const folder = mkdtempSync(path.join(tmpdir(), 'fairlead-consul-'));
+  if (options.config !== undefined) {
+    writeFileSync(path.join(folder, 'extra.json'), JSON.stringify(options.config));
+  }
+  const configured = Object.keys(options.config?.ports ?? {}).map((name) => name.replace('_', '-'));
   let port = 0;
   let running: ChildProcess | undefined;
 
@@ -49,14 +60,14 @@ export async function startConsulAgent(options: { bin?: string } = {}): Promise<
     let failure: unknown;
     for (let attempt = 0; attempt < STARTS; attempt++) {
       port = wantedPort ?? (await freePort());
-      const child = spawn(bin, await agentArguments(port, folder, version), {
+      const child = spawn(bin, await agentArguments(port, folder, version, configured), {
         stdio: ['ignore', 'pipe', 'pipe'],
         cwd: folder,
         env: environment(),
       });
       running = child;
       try {
-        await ready(child, `http://127.0.0.1:${String(port)}`);
+        await ready(child, agentApi(`http://127.0.0.1:${String(port)}`, options.token));
         return;
       } catch (error) {
         // Most likely another process took one of the ports between the look and the start.
@@ -89,7 +100,7 @@ export async function startConsulAgent(options: { bin?: string } = {}): Promise<
   }
   const url = `http://127.0.0.1:${String(port)}`;
   return {
-    ...agentApi(url),
+    ...agentApi(url, options.token),
     url,
     get pid() {
       return running?.pid;
@@ -104,7 +115,13 @@ export async function startConsulAgent(options: { bin?: string } = {}): Promise<
   };
 }
 
-async function agentArguments(port: number, folder: string, version: string): Promise<string[]> {
+/** @param configured ports that a configuration file names. */
+async function agentArguments(
+  port: number,
+  folder: string,
+  version: string,
+  configured: readonly string[],
+): Promise<string[]> {
   const ports = { http: port, server: await freePort(), 'serf-lan': await freePort() };
   const off = ['dns', 'grpc', 'serf-wan'];
   // Since 1.14 a dev agent opens a second gRPC port; older ones do not know the flag.
@@ -121,7 +138,7 @@ async function agentArguments(port: number, folder: string, version: string): Pr
     '-hcl=disable_update_check = true',
     '-log-level=warn',
     ...Object.entries(ports).map(([name, value]) => `-${name}-port=${String(value)}`),
-    ...off.map((name) => `-${name}-port=-1`),
+    ...off.filter((name) => !configured.includes(name)).map((name) => `-${name}-port=-1`),
   ];
 }
 
@@ -132,7 +149,7 @@ function environment(): NodeJS.ProcessEnv {
   );
 }
 
-async function ready(child: ChildProcess, url: string): Promise<void> {
+async function ready(child: ChildProcess, api: AgentApi): Promise<void> {
   let output = '';
   const gather = (chunk: Buffer): void => {
     output = (output + chunk.toString()).slice(-2_000);
@@ -143,7 +160,6 @@ async function ready(child: ChildProcess, url: string): Promise<void> {
   child.once('error', (error) => {
     failure = error;
   });
-  const api = agentApi(url);
   const endMs = Date.now() + READY_WITHIN_MS;
   while (Date.now() < endMs) {
     if (failure !== undefined) throw failure;

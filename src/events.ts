@@ -18,7 +18,36 @@ export interface FairleadEvents {
     readonly service: string;
     readonly kept: number;
     readonly reported: number;
+    /** Infinity where the source says itself that its list is incomplete: until it no longer does. */
     readonly graceMs: number;
+    /** Why what vanished is kept. */
+    readonly reason: string;
+  };
+  /** The source has not answered, so the list saved on disk by an earlier run is used (`savedList`). */
+  'instances.restored': {
+    readonly service: string;
+    readonly size: number;
+    /** Age of the saved list. */
+    readonly ageMs: number;
+  };
+  /** From now on the list in use is not confirmed by its source, for the reason named. Once per outage. */
+  'discovery.stale': {
+    readonly service: string;
+    readonly adapter: string;
+    readonly reason: string;
+  };
+  /** The source turns the client away until a configuration is changed (a token, a filter). Once per outage. */
+  'discovery.refused': {
+    readonly service: string;
+    readonly adapter: string;
+    readonly reason: string;
+  };
+  /** The source confirms the list again. */
+  'discovery.recovered': {
+    readonly service: string;
+    readonly adapter: string;
+    /** For how long it did not. */
+    readonly staleForMs: number;
   };
   /** The source is broken for now, or emitted something unusable. The list is not touched. */
   'discovery.fault': DiscoveryFault & { readonly service: string; readonly adapter: string };
@@ -68,7 +97,11 @@ export type Listener<Name extends EventName> = (event: FairleadEvents[Name]) => 
 const NAMES: readonly EventName[] = [
   'instances.changed',
   'instances.held',
+  'instances.restored',
   'discovery.fault',
+  'discovery.stale',
+  'discovery.refused',
+  'discovery.recovered',
   'instance.drained',
   'health.changed',
   'panic.started',

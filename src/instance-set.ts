@@ -75,7 +75,8 @@ export class InstanceSet {
     };
     this.#guard = new ShrinkGuard(shrinkGraceMs, env.clock, {
       onHeld: (kept, reported) => {
-        events.emit('instances.held', { service, kept, reported, graceMs: shrinkGraceMs });
+        const reason = `the list shrank from ${String(kept)} to ${String(reported)}`;
+        events.emit('instances.held', { service, kept, reported, graceMs: shrinkGraceMs, reason });
       },
       confirm: () => {
         this.#loop.restart();
@@ -86,6 +87,7 @@ export class InstanceSet {
         this.#receive(readSnapshot(snapshot, onFault));
       },
       onFault,
+      onConfirm: () => undefined,
     });
     this.#loop.start();
   }

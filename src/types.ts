@@ -46,9 +46,21 @@ export type Snapshot =
       readonly instances: readonly InstanceSpec[];
       /** Opaque version of the source (an index, an etag), for people who debug. */
       readonly version?: string | undefined;
+      readonly stale?: SnapshotCaveats['stale'];
+      readonly incomplete?: SnapshotCaveats['incomplete'];
     }
   /** The source knows no such service. Differs from an empty list. */
-  | { readonly kind: 'not-found' };
+  | ({ readonly kind: 'not-found' } & SnapshotCaveats);
+
+export interface SnapshotCaveats {
+  /** Why it may be out of date, in words: it comes from a cache, or from a follower without a leader. */
+  readonly stale?: string | undefined;
+  /**
+   * Why instances may be missing from it that live, in words: rights that are missing, say. What it leaves out is then
+   * kept, for as long as that is so.
+   */
+  readonly incomplete?: string | undefined;
+}
 
 /** A source of instances. One method; backoff, caching and cancellation are the core's work. */
 export interface DiscoveryAdapter {
@@ -70,11 +82,30 @@ export interface WatchContext {
   sleep(ms: number): Promise<void>;
   /** Reports a fault that was tolerated (a bad entry, a failed read). Emitted as `discovery.fault`. */
   report(fault: DiscoveryFault): void;
+  /**
+   * The source was heard and what it said last still holds. A snapshot says that, too; call this where a read brings
+   * nothing new, so that the list does not count as stale. `details` are shown in `client.discoveryStatus()`.
+   */
+  confirm(standing?: SourceStanding): void;
 }
+
+/** What a source says of itself beside its list. */
+export interface SourceStanding extends Pick<SnapshotCaveats, 'stale'> {
+  /** Facts for people who debug, plain values: which agent, index, consistency. Never a secret. */
+  readonly details?: Readonly<Record<string, string | number | boolean | undefined>> | undefined;
+}
+
+/**
+ * What a fault means for the list: `'none'`, it is current all the same; `'stale'`, nothing newer than the last could be
+ * had; `'refused'`, the same, and it will stay so until somebody changes a configuration (a token, a filter).
+ */
+export type FaultEffect = 'none' | 'stale' | 'refused';
 
 /** Something wrong at the source that did not cost the list. `field` and `value` where one entry is to blame. */
 export interface DiscoveryFault {
   readonly message: string;
+  /** Default `'none'`. A watch that throws or returns early is `'stale'`. */
+  readonly effect?: FaultEffect | undefined;
   readonly field?: string | undefined;
   readonly value?: unknown;
   readonly cause?: unknown;

@@ -1,6 +1,13 @@
 import { backgroundClock } from './env.js';
 import { FairleadError, show } from './errors.js';
-import type { DiscoveryAdapter, DiscoveryFault, Env, Snapshot, WatchContext } from './types.js';
+import type {
+  DiscoveryAdapter,
+  DiscoveryFault,
+  Env,
+  Snapshot,
+  SourceStanding,
+  WatchContext,
+} from './types.js';
 
 /** Pause before watching again: equal jitter under a ceiling that doubles, in ms. */
 const FIRST_CEILING_MS = 1_000;
@@ -11,6 +18,8 @@ export interface WatchHandlers {
   onSnapshot(snapshot: Snapshot): void;
   /** The adapter threw, returned early, emitted garbage, or reported a fault it tolerated. */
   onFault(fault: DiscoveryFault): void;
+  /** The source was heard, and what it said last still holds. */
+  onConfirm(standing: SourceStanding): void;
 }
 
 /**
@@ -112,6 +121,9 @@ export class WatchLoop {
           : unlessAborted(this.#pause(ms), signal),
       report: (fault) => {
         if (!signal.aborted) this.handlers.onFault(fault);
+      },
+      confirm: (standing = {}) => {
+        if (!signal.aborted) this.handlers.onConfirm(standing);
       },
     };
   }

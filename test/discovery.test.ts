@@ -230,6 +230,7 @@ function watching(adapter: DiscoveryAdapter): {
     rng: fixedRng(0),
     sleep: (ms) => clock.sleep(ms, stop.signal),
     report: () => undefined,
+    confirm: () => undefined,
   };
   const iterator = adapter.watch('orders', context)[Symbol.asyncIterator]();
   return { clock, stop, iterator };

@@ -29,6 +29,7 @@ async function running(adapter: DiscoveryAdapter, rng: Rng = fixedRng(0)): Promi
     {
       onSnapshot: (snapshot) => snapshots.push(snapshot),
       onFault: (fault) => faults.push(fault),
+      onConfirm: () => undefined,
     },
   );
   loop.start();
@@ -162,6 +163,7 @@ describe('a faulty source is reported and watched again', () => {
           throw boom;
         },
         onFault: (fault) => faults.push(fault),
+        onConfirm: () => undefined,
       },
     );
     loop.start();
@@ -410,6 +412,7 @@ it("unreferences every timer, the adapter's too", async () => {
     {
       onSnapshot: () => undefined,
       onFault: () => undefined,
+      onConfirm: () => undefined,
     },
   );
   loop.start();

@@ -7,6 +7,11 @@ export interface EntryRules {
   readonly passingOnly: boolean;
   /** Protocol where the service metadata name none. */
   readonly protocol: string;
+  /** Name of the address to use, where an instance has it. */
+  readonly taggedAddress: string | undefined;
+  /** Name of the port to use. */
+  readonly port: string | undefined;
+  readonly zoneMeta: string;
 }
 
 export interface BadEntry {

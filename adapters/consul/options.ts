@@ -1,15 +1,35 @@
 import { InvalidOptionError } from '../../src/errors.js';
-import { checkBoolean, checkKeys, checkNumber, checkString, isObject } from '../../src/validate.js';
+import { checkBoolean, checkKeys, checkNumber, checkString } from '../../src/validate.js';
 import {
   AGENT_KEYS,
   type AgentOptions,
   type AgentSettings,
   readAgentOptions,
+  readToken,
+  urlSettings,
 } from './agent-options.js';
+import { type EntryRules, ZONE_META } from './entries.js';
+import { type ReadPlan, readPlan } from './read-plan.js';
 
 export interface ConsulOptions extends AgentOptions {
+  /**
+   * Several agents, the preferred one first: another is asked while one does not answer, and the preferred one again
+   * once it is well. Excludes `url` and `client`.
+   */
+  readonly urls?: readonly string[] | undefined;
   /** Default: the agent's own. */
   readonly datacenter?: string | undefined;
+  /**
+   * Datacenters whose instances take over when those of the ones before cannot carry the calls: their priorities are
+   * 1,000 more for each. Each is read all the time. Default: none.
+   */
+  readonly failover?: readonly string[] | undefined;
+  /** Consul Enterprise, 1.7 and later. Refused by other agents, as the next two are. */
+  readonly namespace?: string | undefined;
+  /** Admin partition: Consul Enterprise, 1.11 and later. */
+  readonly partition?: string | undefined;
+  /** Instances that another cluster exports to this one: the name of the peering. Consul 1.14 and later. */
+  readonly peer?: string | undefined;
   /** Only instances that carry all of these tags. */
   readonly tags?: readonly string[] | undefined;
   /** Only instances on nodes with all of these metadata. */
@@ -22,75 +42,161 @@ export interface ConsulOptions extends AgentOptions {
   readonly passingOnly?: boolean | undefined;
   /** Longest time one blocking query stays parked, 1 s to 10 min, in ms. Default 60,000. */
   readonly waitMs?: number | undefined;
-  /** Let any server answer, not the leader alone: available without a leader, a little late. Default false. */
-  readonly stale?: boolean | undefined;
+  /**
+   * How reads begin: `'default'` asks the leader, `'consistent'` has it make sure that it is one, `'stale'` asks any
+   * server, `'cached'` the agent's own cache. While a read of one kind fails for want of a leader or of any server, the
+   * next weaker kind is used, and shows as stale. Default `'default'`.
+   */
+  readonly consistency?: Consistency | undefined;
+  /**
+   * Which of an instance's tagged addresses is used: `'lan'`, `'wan'`, `'lan_ipv6'` or any other name; the service's own
+   * where it has none of that name. Default: the service's own.
+   */
+  readonly taggedAddress?: string | undefined;
+  /**
+   * Name of the port to use, of services with several: a named port (Consul 1.22), else the service's metadata
+   * `port_<name>`. An instance without it is left out, and reported. Default: the service's port.
+   */
+  readonly port?: string | undefined;
+  /** Key of a node's metadata that names its zone, where an instance has no locality. Default `'zone'`. */
+  readonly zoneMeta?: string | undefined;
   /** Protocol of instances whose service metadata name none (`protocol: http` or `https`). Default `'http'`. */
   readonly protocol?: string | undefined;
+  /**
+   * True when services are names, or ids, of prepared queries. Those cannot block, so they are polled, every `pollMs`.
+   * Default false.
+   */
+  readonly preparedQuery?: boolean | undefined;
+  /**
+   * Pause between reads that cannot block, in ms, >= 1,000; half of it is random. Default 10,000: every 5 to 10 s. Those
+   * are prepared queries, and services beyond `maxParked`.
+   */
+  readonly pollMs?: number | undefined;
+  /**
+   * Blocking queries parked at one agent at a time by this process, 1 to 1,000; services beyond are polled. An agent
+   * takes 200 connections from one address. Default 100.
+   */
+  readonly maxParked?: number | undefined;
 }
 
+export type Consistency = 'default' | 'consistent' | 'stale' | 'cached';
+
 /** The options, checked, with defaults. */
-export interface ConsulSettings extends AgentSettings {
-  /** The part of every query that never changes, in Consul's own words. */
-  readonly query: Readonly<Record<string, string | readonly string[]>>;
+export interface ConsulSettings {
+  /** In order of preference, at least one. */
+  readonly agents: readonly AgentSettings[];
+  readonly token: AgentSettings['token'];
+  /** In order of priority, at least one; `undefined` is the agent's own. */
+  readonly datacenters: readonly (string | undefined)[];
+  readonly plan: ReadPlan;
+  readonly rules: EntryRules;
+  readonly consistency: Consistency;
   readonly waitMs: number;
-  readonly passingOnly: boolean;
-  readonly protocol: string;
+  readonly pollMs: number;
+  readonly maxParked: number;
 }
 
 const KEYS: readonly (keyof ConsulOptions)[] = [
   ...AGENT_KEYS,
+  'urls',
   'datacenter',
+  'failover',
+  'namespace',
+  'partition',
+  'peer',
   'tags',
   'nodeMeta',
   'near',
   'filter',
   'passingOnly',
   'waitMs',
-  'stale',
+  'consistency',
+  'taggedAddress',
+  'port',
+  'zoneMeta',
   'protocol',
+  'preparedQuery',
+  'pollMs',
+  'maxParked',
 ];
 
 export function readOptions(options: unknown): ConsulSettings {
   const given = checkKeys('', options, KEYS);
+  const agents = readAgents(given);
   return {
-    ...readAgentOptions(given),
-    query: readQuery(given),
+    agents,
+    token: readToken(given['token']),
+    datacenters: readDatacenters(given),
+    plan: readPlan(given),
+    rules: readRules(given),
+    consistency: readConsistency(given['consistency'] ?? 'default'),
     waitMs: checkNumber('waitMs', given['waitMs'] ?? 60_000, {
       min: 1_000,
       max: 600_000,
       unit: 'milliseconds',
     }),
-    passingOnly: checkBoolean('passingOnly', given['passingOnly'] ?? false),
-    protocol: readProtocol(given['protocol'] ?? 'http'),
+    pollMs: checkNumber('pollMs', given['pollMs'] ?? 10_000, {
+      min: 1_000,
+      max: 2_147_483_647,
+      unit: 'milliseconds',
+    }),
+    maxParked: checkNumber('maxParked', given['maxParked'] ?? 100, {
+      min: 1,
+      max: 1_000,
+      integer: true,
+    }),
   };
 }
 
-function readQuery(given: Record<string, unknown>): ConsulSettings['query'] {
-  const query: Record<string, string | readonly string[]> = {};
-  if (given['datacenter'] !== undefined)
-    query['dc'] = checkString('datacenter', given['datacenter']);
-  if (given['near'] !== undefined) query['near'] = checkString('near', given['near']);
-  if (given['filter'] !== undefined) query['filter'] = checkString('filter', given['filter']);
-  if (checkBoolean('stale', given['stale'] ?? false)) query['stale'] = '1';
-  const tags = readTags(given['tags'] ?? []);
-  if (tags.length > 0) query['tag'] = tags;
-  const nodeMeta = readNodeMeta(given['nodeMeta'] ?? {});
-  if (nodeMeta.length > 0) query['node-meta'] = nodeMeta;
-  return query;
-}
-
-function readTags(tags: unknown): readonly string[] {
-  if (!Array.isArray(tags)) throw new InvalidOptionError('tags', 'an array of strings', tags);
-  return tags.map((tag: unknown, index) => checkString(`tags[${String(index)}]`, tag));
-}
-
-function readNodeMeta(nodeMeta: unknown): readonly string[] {
-  if (!isObject(nodeMeta)) {
-    throw new InvalidOptionError('nodeMeta', 'an object of strings', nodeMeta);
+function readAgents(given: Record<string, unknown>): readonly AgentSettings[] {
+  const { urls, url, client, tls } = given;
+  if (urls === undefined) return [readAgentOptions(given)];
+  for (const [option, value] of Object.entries({ url, client })) {
+    if (value !== undefined) {
+      throw new InvalidOptionError(option, 'absent when urls are given', 'one');
+    }
   }
-  return Object.entries(nodeMeta).map(
-    ([key, value]) => `${key}:${checkString(`nodeMeta.${key}`, value)}`,
-  );
+  if (!Array.isArray(urls) || urls.length === 0) {
+    throw new InvalidOptionError('urls', 'an array of at least one URL', urls);
+  }
+  const token = readToken(given['token']);
+  return urls.map((one: unknown, i) => urlSettings(`urls[${String(i)}]`, one, tls, token));
+}
+
+function readDatacenters({
+  datacenter,
+  failover = [],
+}: Record<string, unknown>): ConsulSettings['datacenters'] {
+  const first = datacenter === undefined ? undefined : checkString('datacenter', datacenter);
+  if (!Array.isArray(failover)) {
+    throw new InvalidOptionError('failover', 'an array of datacenters', failover);
+  }
+  const others = failover.map((one: unknown, i) => checkString(`failover[${String(i)}]`, one));
+  const all = [first, ...others];
+  const twice = all.find((one, i) => all.indexOf(one) !== i);
+  if (twice !== undefined) {
+    throw new InvalidOptionError('failover', 'of datacenters that are named once', twice);
+  }
+  return all;
+}
+
+function readRules(given: Record<string, unknown>): EntryRules {
+  const { taggedAddress, port } = given;
+  return {
+    passingOnly: checkBoolean('passingOnly', given['passingOnly'] ?? false),
+    protocol: readProtocol(given['protocol'] ?? 'http'),
+    taggedAddress:
+      taggedAddress === undefined ? undefined : checkString('taggedAddress', taggedAddress),
+    port: port === undefined ? undefined : checkString('port', port),
+    zoneMeta: checkString('zoneMeta', given['zoneMeta'] ?? ZONE_META),
+  };
+}
+
+const CONSISTENCIES: readonly unknown[] = ['default', 'consistent', 'stale', 'cached'];
+
+function readConsistency(consistency: unknown): Consistency {
+  if (CONSISTENCIES.includes(consistency)) return consistency as Consistency;
+  throw new InvalidOptionError('consistency', `one of ${CONSISTENCIES.join(', ')}`, consistency);
 }
 
 function readProtocol(protocol: unknown): string {

@@ -34,10 +34,11 @@ export async function read(index: number, session: Session): Promise<Reply | 're
 
   const reply = await send(
     {
-      path: '/health/service/{service}',
+      path: settings.plan.path,
       params: { service: session.service },
       query: {
-        ...settings.query,
+        ...settings.plan.query,
+        ...(settings.datacenters[0] === undefined ? {} : { dc: settings.datacenters[0] }),
         ...(blocking ? { index: String(index), wait: `${String(waitMs)}ms` } : {}),
       },
       // The agent adds up to a sixteenth of the wait, so that not all come back at once.
@@ -56,5 +57,5 @@ export async function read(index: number, session: Session): Promise<Reply | 're
   );
   if (reply === 'given-up') return 'refresh';
   if (reply.status !== 200) throw badStatus(reply, secrets.scrub);
-  return readReply(reply, secrets.scrub);
+  return readReply(reply, settings.plan.entriesOf, secrets.scrub);
 }

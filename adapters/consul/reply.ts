@@ -8,30 +8,47 @@ export interface Reply {
 }
 
 /** The JSON that a 200 carries. @throws {AgentError} saying what is wrong with it. */
-export function readJson(
-  { status, headers, body }: AgentReply,
-  scrub: (text: string) => string,
-): unknown {
+export function readJson(reply: AgentReply, scrub: (text: string) => string): unknown {
+  checkJson(reply, scrub);
+  return parse(reply.body);
+}
+
+function checkJson({ status, headers }: AgentReply, scrub: (text: string) => string): void {
   const type = String(headers['content-type']);
-  if (!/^application\/json\b/i.test(type)) {
-    throw new AgentError(`the reply is no JSON but ${scrub(type.slice(0, 80))}`, { status });
-  }
+  if (/^application\/json\b/i.test(type)) return;
+  throw new AgentError(`the reply is no JSON but ${scrub(type.slice(0, 80))}`, { status });
+}
+
+function parse(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString('utf8'));
   } catch {
     // What a parser says quotes the text.
-    throw new AgentError('the reply is no JSON', { status });
+    throw new AgentError('the reply is no JSON', { status: 200 });
   }
 }
 
-/** As {@link readJson}, for a JSON array. */
-export function readReply(reply: AgentReply, scrub: (text: string) => string): Reply {
-  const body = readJson(reply, scrub);
-  if (!Array.isArray(body)) {
-    const found = isObject(body) ? 'an object' : body === null ? 'null' : `a ${typeof body}`;
-    throw new AgentError(`the reply is no list but ${found}`, { status: reply.status });
-  }
-  return { entries: body, index: readIndex(reply.headers['x-consul-index']) };
+/** The list that a 200 to a read carries. @throws {AgentError} saying what is wrong with it. */
+export async function readReply(
+  reply: AgentReply,
+  entriesOf: (body: Buffer) => Promise<readonly unknown[]>,
+  scrub: (text: string) => string,
+): Promise<Reply> {
+  checkJson(reply, scrub);
+  const entries = await entriesOf(reply.body);
+  return { entries, index: readIndex(reply.headers['x-consul-index']) };
+}
+
+/** The elements of a JSON array. @throws {AgentError} when it is none. */
+export function parseList(body: Buffer): Promise<readonly unknown[]> {
+  return new Promise((resolve) => {
+    const list = parse(body);
+    if (!Array.isArray(list)) {
+      const found = isObject(list) ? 'an object' : list === null ? 'null' : `a ${typeof list}`;
+      throw new AgentError(`the reply is no list but ${found}`, { status: 200 });
+    }
+    resolve(list as readonly unknown[]);
+  });
 }
 
 function readIndex(header: unknown): number {

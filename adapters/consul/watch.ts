@@ -24,9 +24,11 @@ export async function* watchHealth(
   checkString('service', service);
   const { clock } = context;
   const isAborted = (): boolean => context.signal.aborted;
-  const connection = await connect(settings.source);
+  const [agent] = settings.agents;
+  if (agent === undefined) throw new Error('consul() has no agent');
+  const connection = await connect(agent.source);
   const refresh = listenForRefresh(context);
-  const secrets = createSecrets(settings.secrets);
+  const secrets = createSecrets(agent.secrets);
   const session: Session = { service, settings, context, connection, refresh, secrets };
   const reports = createReports(service, connection.label, context);
   const budget = new ReadBudget();
@@ -55,7 +57,7 @@ export async function* watchHealth(
       if (reply === 'refresh') continue;
 
       failures = 0;
-      const { instances, bad } = readEntries(reply.entries, settings);
+      const { instances, bad } = readEntries(reply.entries, settings.rules);
       reports.left(bad);
       // Entries of which none can be read say as little about the instances as a failed read.
       if (instances.length > 0 || bad.length === 0) {

@@ -29,9 +29,10 @@ export interface AgentApi {
   isReady(): Promise<boolean>;
 }
 
-export function agentApi(url: string): AgentApi {
+/** @param token for agents with ACLs. */
+export function agentApi(url: string, token?: string): AgentApi {
   const put = async (path: string, body?: unknown): Promise<void> => {
-    const { status, text } = await send(url, 'PUT', path, body);
+    const { status, text } = await send(url, 'PUT', path, body, token);
     if (status !== 200) throw new Error(`PUT ${path}: ${String(status)} ${text}`);
   };
   const setCheck = (verb: string, id: string): Promise<void> =>
@@ -61,9 +62,9 @@ export function agentApi(url: string): AgentApi {
       put(`/v1/agent/service/maintenance/${encodeURIComponent(id)}?enable=${String(enable)}`),
     async isReady() {
       try {
-        const leader = await send(url, 'GET', '/v1/status/leader');
+        const leader = await send(url, 'GET', '/v1/status/leader', undefined, token);
         if (leader.status !== 200 || !/"\S+"/.test(leader.text)) return false;
-        const nodes = await send(url, 'GET', '/v1/health/service/consul');
+        const nodes = await send(url, 'GET', '/v1/health/service/consul', undefined, token);
         return nodes.status === 200 && nodes.text.includes('"consul"');
       } catch {
         return false;
@@ -77,9 +78,12 @@ function send(
   method: string,
   path: string,
   body?: unknown,
+  token?: string,
 ): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
-    const sent = request(new URL(path, url), { method, agent: false, timeout: 5_000 }, (reply) => {
+    const headers = token === undefined ? {} : { 'x-consul-token': token };
+    const options = { method, agent: false, timeout: 5_000, headers };
+    const sent = request(new URL(path, url), options, (reply) => {
       let text = '';
       reply.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
       reply.once('error', reject).once('end', () => {

@@ -3,7 +3,13 @@ import { readEntries } from '../../adapters/consul/entries.js';
 import { fingerprint } from '../../adapters/consul/fingerprint.js';
 import { entry, type EntryFields } from './fake-consul.js';
 
-const rules = { passingOnly: false, protocol: 'http' };
+const rules = {
+  passingOnly: false,
+  protocol: 'http',
+  taggedAddress: undefined,
+  port: undefined,
+  zoneMeta: 'zone',
+};
 
 function one(fields: EntryFields, changes: Partial<typeof rules> = {}): unknown {
   const { instances, bad } = readEntries([entry(fields)], { ...rules, ...changes });

@@ -20,32 +20,29 @@ function refusal(options: unknown): unknown {
 
 describe('the options of consul()', () => {
   it('are all optional', () => {
-    const { source, query, waitMs, passingOnly, protocol } = readOptions({});
-    expect('url' in source && source.url.href).toBe('http://127.0.0.1:8500/');
-    expect({ query, waitMs, passingOnly, protocol }).toEqual({
-      query: {},
-      waitMs: 60_000,
-      passingOnly: false,
-      protocol: 'http',
-    });
+    const { agents, plan, datacenters, rules, waitMs } = readOptions({});
+    const [{ source } = {}] = agents;
+    expect(source !== undefined && 'url' in source && source.url.href).toBe(
+      'http://127.0.0.1:8500/',
+    );
+    expect([agents.length, plan.query, datacenters, waitMs]).toEqual([1, {}, [undefined], 60_000]);
+    expect(rules).toMatchObject({ passingOnly: false, protocol: 'http' });
   });
 
   it('become the words of Consul', () => {
-    const { query } = readOptions({
+    const { plan, datacenters } = readOptions({
       datacenter: 'dc2',
       tags: ['v2', 'blue'],
       nodeMeta: { rack: '7', os: 'linux' },
       near: '_agent',
       filter: 'Service.Meta.x == "1"',
-      stale: true,
     });
-    expect(query).toEqual({
-      dc: 'dc2',
+    expect(datacenters).toEqual(['dc2']);
+    expect(plan.query).toEqual({
       tag: ['v2', 'blue'],
       'node-meta': ['rack:7', 'os:linux'],
       near: '_agent',
       filter: 'Service.Meta.x == "1"',
-      stale: '1',
     });
   });
 
@@ -63,7 +60,13 @@ describe('the options of consul()', () => {
     [{ tags: ['v2', ''] }, 'tags[1]', ''],
     [{ nodeMeta: { rack: 7 } }, 'nodeMeta.rack', 7],
     [{ passingOnly: 'yes' }, 'passingOnly', 'yes'],
-    [{ stale: 1 }, 'stale', 1],
+    [{ consistency: 'weak' }, 'consistency', 'weak'],
+    [{ urls: [] }, 'urls', []],
+    [{ urls: ['http://a', 7] }, 'urls[1]', 7],
+    [{ urls: ['http://a'], url: 'http://b' }, 'url', 'one'],
+    [{ failover: ['dc2', 'dc2'] }, 'failover', 'dc2'],
+    [{ maxParked: 0 }, 'maxParked', 0],
+    [{ pollMs: 10 }, 'pollMs', 10],
     [{ near: '' }, 'near', ''],
     [{ filter: 1 }, 'filter', 1],
     [{ datacenter: '' }, 'datacenter', ''],
@@ -125,7 +128,8 @@ describe('the npm client', () => {
 
 describe('credentials in the URL', () => {
   it('are kept out of what others quote, as written and as an Authorization header has them', () => {
-    const { secrets } = readOptions({ url: 'http://user:p%40ss@127.0.0.1:8500' });
+    const { agents } = readOptions({ url: 'http://user:p%40ss@127.0.0.1:8500' });
+    const secrets = agents.flatMap((agent) => agent.secrets);
     const header = Buffer.from('user:p@ss').toString('base64');
     const quoted = createSecrets(secrets).scrub(`Basic ${header}, p%40ss, p@ss`);
     expect(quoted).toBe('Basic ***, ***, ***');

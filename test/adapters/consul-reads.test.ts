@@ -21,10 +21,10 @@ describe('reads', () => {
   });
 
   it('carry the options, and the token as a header', async () => {
-    const { client } = await begin({ tags: ['v2'], stale: true, token: 'abc' });
+    const { client } = await begin({ tags: ['v2'], near: '_agent', token: 'abc' });
     expect(client.newest()).toMatchObject({
       path: '/health/service/web',
-      query: { tag: ['v2'], stale: '1' },
+      query: { tag: ['v2'], near: '_agent' },
       token: 'abc',
     });
   });
@@ -189,7 +189,14 @@ describe('the wish for fresh data', () => {
     const sleep = (): Promise<void> =>
       ++sleeps > 100 ? Promise.reject(new Error('a hot loop')) : Promise.resolve();
     const { signal } = new AbortController();
-    const refresh = listenForRefresh({ clock, signal, sleep, rng: half, report: () => undefined });
+    const refresh = listenForRefresh({
+      clock,
+      signal,
+      sleep,
+      rng: half,
+      report: () => undefined,
+      confirm: () => undefined,
+    });
     await clock.advance(10_000);
     refresh.stop();
     expect(sleeps).toBe(11);

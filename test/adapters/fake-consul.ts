@@ -49,7 +49,7 @@ export function fakeConsul(): FakeConsul {
         });
         const end = (status: number, head: object, body: unknown): void => {
           const text = typeof body === 'string' ? body : JSON.stringify(body);
-          const res = { statusCode: status, headers: head, body: Buffer.from(text ?? '') };
+          const res = { statusCode: status, headers: head, body: Buffer.from(text) };
           resolve({ res });
         };
         calls.push({
@@ -64,7 +64,7 @@ export function fakeConsul(): FakeConsul {
               'content-type': contentType,
               ...(index === undefined ? {} : { 'x-consul-index': String(index) }),
             };
-            end(statusCode, headers, JSON.stringify(entries));
+            end(statusCode, headers, entries === undefined ? '' : JSON.stringify(entries));
           },
           refuse: (status, body = '', headers = {}) => {
             end(status, { 'content-type': 'application/json', ...headers }, body);

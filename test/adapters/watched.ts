@@ -5,6 +5,7 @@ import type {
   Clock,
   DiscoveryAdapter,
   DiscoveryFault,
+  SourceStanding,
   Rng,
   Snapshot,
   WatchContext,
@@ -14,6 +15,8 @@ import type {
 export interface Watched {
   readonly snapshots: readonly Snapshot[];
   readonly faults: readonly DiscoveryFault[];
+  /** What the adapter confirmed, in order. */
+  readonly confirmed: readonly SourceStanding[];
   readonly signal: AbortSignal;
   /** Settles when the watch ends. */
   readonly done: Promise<void>;
@@ -33,6 +36,7 @@ export function watchWith(
   const { signal } = controller;
   const snapshots: Snapshot[] = [];
   const faults: DiscoveryFault[] = [];
+  const confirmed: SourceStanding[] = [];
   const asleep = new Set<() => void>();
   const waiting = new Set<() => void>();
 
@@ -43,6 +47,10 @@ export function watchWith(
     sleep: (ms) => sleepUntilWoken(ms, backgroundClock(clock), signal, asleep),
     report: (fault) => {
       faults.push(fault);
+      for (const check of waiting) check();
+    },
+    confirm: (standing = {}) => {
+      confirmed.push(standing);
       for (const check of waiting) check();
     },
   };
@@ -57,6 +65,7 @@ export function watchWith(
   const watched: Watched = {
     snapshots,
     faults,
+    confirmed,
     signal,
     done,
     refresh: () => {
