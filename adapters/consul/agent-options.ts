@@ -46,7 +46,7 @@ export type AgentSource =
   { readonly url: URL; readonly tls: TlsOptions | undefined } | { readonly client: ConsulLike };
 
 export const AGENT_KEYS: readonly (keyof AgentOptions)[] = ['url', 'token', 'tls', 'client'];
-export const DEFAULT_URL = 'http://127.0.0.1:8500';
+const DEFAULT_URL = 'http://127.0.0.1:8500';
 
 /** Reads the four of {@link AGENT_KEYS} out of options whose keys are already checked. */
 export function readAgentOptions(given: Record<string, unknown>): AgentSettings {

@@ -135,7 +135,7 @@ describe('a real agent', () => {
       filter: 'Service.Meta.rack == "7"',
       near: '_agent',
       datacenter: 'dc1',
-      consistency: 'stale',
+      consistency: 'stale' as const,
     };
     await watching('picky', options, async (watched) => {
       await seen(watched, { port: 8001, metadata: { rack: '7' } });
