@@ -6,7 +6,8 @@ import {
   tellBudgetExhausted,
   tellStory,
 } from './errors.js';
-import { type Events, surface } from './events.js';
+import { surface } from './emitter.js';
+import type { Events } from './events.js';
 import type { AttemptEnd, Sending } from './sending.js';
 import type { AttemptRecord } from './types.js';
 

@@ -1,6 +1,7 @@
 import { abortable, type WaitOptions } from './abortable.js';
 import { type Client, createClient } from './client.js';
 import type { ClientSnapshot } from './client-snapshot.js';
+import type { DiscoveryStatus } from './discovery-status.js';
 import { FairleadError, InvalidOptionError } from './errors.js';
 import {
   checkPoolOptions,
@@ -28,6 +29,8 @@ export interface ClientPool {
   find(host: string): Client | undefined;
   /** The live tables of the clients made so far. Plain JSON. */
   snapshot(): readonly ClientSnapshot[];
+  /** What is known of the sources of the clients made so far. Plain JSON. */
+  discoveryStatus(): readonly DiscoveryStatus[];
   /** Closes every client. May be called twice. With a `signal` as for {@link Client.close}. */
   close(options?: WaitOptions): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -75,6 +78,10 @@ class ServiceClientPool implements ClientPool {
 
   snapshot(): readonly ClientSnapshot[] {
     return [...this.#clients.values()].map((client) => client.snapshot());
+  }
+
+  discoveryStatus(): readonly DiscoveryStatus[] {
+    return [...this.#clients.values()].map((client) => client.discoveryStatus());
   }
 
   close({ signal }: WaitOptions = {}): Promise<void> {

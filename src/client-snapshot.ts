@@ -1,6 +1,7 @@
 /** The live table of a client, as plain JSON. */
+import type { SetStatus } from './believed-list.js';
 import type { GuardsSnapshot } from './call-guards.js';
-import type { SetStatus } from './instance-set.js';
+import type { DiscoveryStatus } from './discovery-status.js';
 import type { InstanceState } from './instance-state.js';
 import { successRatioAt } from './success-ratio.js';
 import type { BreakerState, Health, LoadReport, ReceivedReport } from './types.js';
@@ -8,15 +9,7 @@ import type { BreakerState, Health, LoadReport, ReceivedReport } from './types.j
 export interface ClientSnapshot extends GuardsSnapshot {
   readonly service: string;
   readonly status: SetStatus | 'closed';
-  readonly discovery: {
-    readonly adapter: string;
-    /** Age of the last snapshot in ms; `undefined` before the first. */
-    readonly ageMs: number | undefined;
-    /** True while a list that emptied or shrank by more than half is doubted. */
-    readonly holding: boolean;
-    /** The last fault of the source, since the start. */
-    readonly lastFault: string | undefined;
-  };
+  readonly discovery: DiscoveryStatus;
   readonly policy: string;
   /** The caller's zone; `undefined` while it is not known, or zones do not matter. */
   readonly zone: string | undefined;

@@ -4,6 +4,7 @@ import { CallGuards } from './call-guards.js';
 import { type ClientView, SelectedView } from './client-view.js';
 import { type ClientSnapshot, describeInstance, type InstanceSnapshot } from './client-snapshot.js';
 import { withoutDeadline } from './deadline-scope.js';
+import type { DiscoveryStatus } from './discovery-status.js';
 import { realEnv } from './env.js';
 import { FairleadError, show } from './errors.js';
 import { type EventName, Events, type Listener } from './events.js';
@@ -30,9 +31,11 @@ import { ZoneFinder } from './zone-finder.js';
 export interface Client extends ClientView {
   /** The live table. Plain JSON. */
   snapshot(): ClientSnapshot;
+  /** What is known of the source of the list: whether it is current, for how long not, and why. Plain JSON. */
+  discoveryStatus(): DiscoveryStatus;
   /**
-   * Stops discovery, refuses new calls, waits for those in flight, frees everything. May be called twice. With a
-   * `signal` the wait for calls can be given up: it rejects with the signal's reason, and closing goes on.
+   * Stops discovery, refuses new calls, waits for those in flight (and 2 s at most for `savedList`), frees everything. May
+   * be called twice. With a `signal` the wait for calls can be given up: it rejects with the signal's reason, and closing goes on.
    */
   close(options?: WaitOptions): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -58,7 +61,6 @@ class ServiceClient implements Client {
   readonly #guards: CallGuards;
   readonly #zone: ZoneFinder | undefined;
   readonly #view: SelectedView;
-  readonly #discoveryName: string;
   readonly #policyName: string;
   #closing: Promise<void> | undefined;
 
@@ -70,7 +72,6 @@ class ServiceClient implements Client {
     const learner = learnerOf(policy.load);
     this.service = options.service;
     this.#env = env;
-    this.#discoveryName = options.discovery.name;
     this.#policyName = policy.name;
     this.#health = new SetHealth(options, env, this.#events);
     const guards = new CallGuards(options, env);
@@ -154,12 +155,7 @@ class ServiceClient implements Client {
     return {
       service: this.service,
       status: this.#closing === undefined ? set.status : 'closed',
-      discovery: {
-        adapter: this.#discoveryName,
-        ageMs: set.lastSnapshotAtMs === undefined ? undefined : nowMs - set.lastSnapshotAtMs,
-        holding: set.holding,
-        lastFault: set.lastFault?.message,
-      },
+      discovery: set.describeSource(),
       policy: this.#policyName,
       zone: this.#zone?.zone,
       panic,
@@ -176,6 +172,10 @@ class ServiceClient implements Client {
         ...set.leaving().map((state) => this.#describe(state, 'leaving', nowMs)),
       ],
     };
+  }
+
+  discoveryStatus(): DiscoveryStatus {
+    return this.#set.describeSource();
   }
 
   #describe(
@@ -201,11 +201,11 @@ class ServiceClient implements Client {
       'ERR_FAIRLEAD_CLOSED',
       `The client of "${this.service}" is closed.`,
     );
-    this.#set.close(reason);
+    const saved = this.#set.close(reason);
     this.#guards.close(reason);
     this.#health.close();
     this.#zone?.close();
-    await this.#gate.close(reason);
+    await Promise.all([this.#gate.close(reason), saved]);
     this.#set.shutdown();
     this.#events.removeAll();
   }

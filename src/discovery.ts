@@ -6,18 +6,24 @@ import type {
   Instance,
   Locality,
   Snapshot,
+  SnapshotCaveats,
   WatchContext,
 } from './types.js';
 import { checkFunction, checkKeys, checkMs, checkString, isObject } from './validate.js';
 
+/** What {@link toInstance} made: frozen through and through, so that it need not be looked at again. */
+const checked = new WeakSet();
+
 /**
- * Validates one emitted instance and fills in the defaults.
+ * Validates one emitted instance and fills in the defaults. One that it made itself is taken as it is: an adapter may
+ * have it check a long list a few at a time.
  *
  * @param path where it stands, for the error: `instances[3]`.
  * @throws {InvalidInstanceError} naming the field, its range and the value.
  */
 export function toInstance(spec: unknown, path: string): Instance {
   if (!isObject(spec)) throw new InvalidInstanceError(path, 'an object with host and port', spec);
+  if (checked.has(spec)) return spec as unknown as Instance;
   const at = (field: string): string => `${path}.${field}`;
 
   const host = readString(at('host'), spec['host']);
@@ -46,7 +52,7 @@ export function toInstance(spec: unknown, path: string): Instance {
     throw new InvalidInstanceError(at('protocol'), 'a URL scheme such as "http"', protocol);
   }
   const authority = isAddress6 ? `[${host}]:${String(port)}` : `${host}:${String(port)}`;
-  return Object.freeze({
+  const instance: Instance = Object.freeze({
     id: readString(at('id'), spec['id'] ?? authority),
     host,
     port,
@@ -58,6 +64,8 @@ export function toInstance(spec: unknown, path: string): Instance {
     metadata: readMetadata(at('metadata'), spec['metadata']),
     url: `${protocol}://${authority}`,
   });
+  checked.add(instance);
+  return instance;
 }
 
 /** URLs know no zone (`fe80::1%eth0`). */
@@ -157,6 +165,18 @@ export function readSnapshot(
     );
   }
   return instances;
+}
+
+/** What a snapshot says against itself. Where it does so in no words, it counts all the same. */
+export function readCaveats(snapshot: unknown): SnapshotCaveats {
+  if (!isObject(snapshot)) return {};
+  return { stale: readCaveat(snapshot['stale']), incomplete: readCaveat(snapshot['incomplete']) };
+}
+
+/** A reason in words; `undefined` where there is none. */
+export function readCaveat(value: unknown): string | undefined {
+  if (value === undefined || value === null || value === false || value === '') return undefined;
+  return typeof value === 'string' ? value : 'the source does not say why';
 }
 
 function describe(snapshot: unknown): string {

@@ -2,7 +2,14 @@ import type { Clock, Env, Rng, Timer } from './types.js';
 
 /** The real clock and randomness: the only ambient time and chance in the project. */
 export function realEnv(): Env {
-  return { clock: realClock, rng: realRng };
+  return { clock: realClock, rng: realRng, wallClock: realWallClock };
+}
+
+const realWallClock = (): number => Date.now();
+
+/** Epoch ms as `env` has them: what is compared across processes, and nothing else. */
+export function wallClockOf(env: Env): () => number {
+  return env.wallClock ?? realWallClock;
 }
 
 const realClock: Clock = {
@@ -65,16 +72,22 @@ export function sleepOn(
   });
 }
 
-/** A clock whose timers and sleeps never keep the process alive. */
+const backgroundClocks = new WeakMap<Clock, Clock>();
+
+/** A clock whose timers and sleeps never keep the process alive. The same one each time, so that it can be a key, too. */
 export function backgroundClock(clock: Clock): Clock {
+  const known = backgroundClocks.get(clock);
+  if (known !== undefined) return known;
   const setTimer = (ms: number, fn: () => void): Timer => {
     const timer = clock.setTimer(ms, fn);
     timer.unref();
     return timer;
   };
-  return {
+  const background: Clock = {
     now: () => clock.now(),
     setTimer,
     sleep: (ms, signal) => sleepOn({ setTimer }, ms, signal),
   };
+  backgroundClocks.set(clock, background);
+  return background;
 }

@@ -1,7 +1,5 @@
-import { channel, type Channel } from 'node:diagnostics_channel';
-import { InvalidOptionError } from './errors.js';
+import { Emitter } from './emitter.js';
 import type { AttemptRecord, DiscoveryFault, Health } from './types.js';
-import { checkFunction } from './validate.js';
 
 /** Every event of a client, with what its listeners are given. */
 export interface FairleadEvents {
@@ -115,58 +113,9 @@ const NAMES: readonly EventName[] = [
   'call.rejected',
 ];
 
-/**
- * Hands events to listeners and to `node:diagnostics_channel` (`fairlead:` and the event's name). On a hot
- * path ask {@link Events.hears} first, so that an event is built only for somebody.
- */
-export class Events {
-  readonly #listeners = new Map<EventName, Set<{ readonly tell: (event: unknown) => void }>>();
-  readonly #channels = new Map<EventName, Channel>();
-
-  /** @returns the function that takes the listener away again. */
-  on<Name extends EventName>(name: Name, listener: Listener<Name>): () => void {
-    if (!NAMES.includes(name)) {
-      throw new InvalidOptionError('name', `one of ${NAMES.join(', ')}`, name);
-    }
-    checkFunction('listener', listener);
-    const entry = { tell: listener as (event: unknown) => void };
-    const entries = this.#listeners.get(name) ?? new Set();
-    this.#listeners.set(name, entries.add(entry));
-    return () => entries.delete(entry);
+/** The events of one client, on the channels `fairlead:` and the event's name. */
+export class Events extends Emitter<FairleadEvents> {
+  constructor() {
+    super(NAMES, 'fairlead:');
   }
-
-  hears(name: EventName): boolean {
-    return (this.#listeners.get(name)?.size ?? 0) > 0 || this.#channel(name).hasSubscribers;
-  }
-
-  emit<Name extends EventName>(name: Name, event: FairleadEvents[Name]): void {
-    this.#channel(name).publish(event);
-    for (const { tell } of [...(this.#listeners.get(name) ?? [])]) {
-      try {
-        tell(event);
-      } catch (error) {
-        surface(error);
-      }
-    }
-  }
-
-  removeAll(): void {
-    this.#listeners.clear();
-  }
-
-  #channel(name: EventName): Channel {
-    let found = this.#channels.get(name);
-    if (found === undefined) {
-      found = channel(`fairlead:${name}`);
-      this.#channels.set(name, found);
-    }
-    return found;
-  }
-}
-
-/** What a listener throws is the application's fault, not the call's: it becomes uncaught, outside the call. */
-export function surface(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
 }

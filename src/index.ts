@@ -8,6 +8,7 @@ export type { ClientView } from './client-view.js';
 export type { ClientSnapshot, InstanceSnapshot } from './client-snapshot.js';
 export { withDeadline, type WithDeadlineOptions, withoutDeadline } from './deadline-scope.js';
 export { fromEmitter, poll, type PollOptions } from './discovery.js';
+export type { DiscoveryStatus } from './discovery-status.js';
 export {
   attemptsOf,
   type CallStory,
@@ -59,6 +60,7 @@ export type {
   RetryBudgetOptions,
   RetryOptions,
 } from './resilience-options.js';
+export type { SavedListOptions } from './saved-list-options.js';
 export type { Explanation } from './selection.js';
 export type { Selector } from './stages/selector.js';
 export type {

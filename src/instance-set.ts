@@ -1,23 +1,17 @@
-import { readSnapshot } from './discovery.js';
+import { BelievedList, type BelievedListOptions, type SetStatus } from './believed-list.js';
+import type { DiscoveryStatus } from './discovery-status.js';
 import type { ErrorCode } from './errors.js';
 import type { Events } from './events.js';
 import { SlowStart } from './health/slow-start.js';
 import { InstanceState, type StateDeps } from './instance-state.js';
 import { RemovedStates } from './removed-states.js';
-import { ShrinkGuard } from './shrink-guard.js';
-import type { Candidate, DiscoveryAdapter, DiscoveryFault, Env, Instance } from './types.js';
+import type { InstanceList } from './shrink-guard.js';
+import type { Candidate, Env, Instance } from './types.js';
 import { type Patience, Waiters } from './waiters.js';
-import { WatchLoop } from './watch-loop.js';
 
-export interface InstanceSetOptions {
-  readonly service: string;
-  readonly discovery: DiscoveryAdapter;
-  readonly shrinkGraceMs: number;
+export interface InstanceSetOptions extends BelievedListOptions {
   readonly slowStartMs: number;
 }
-
-/** What the source last said: nothing yet, no such service, or a list. */
-export type SetStatus = 'waiting' | 'not-found' | 'listed';
 
 /** What it means, by the source's last word, that there is nothing to pick: an error's code, and its text. */
 export const NOTHING_TO_PICK = {
@@ -34,17 +28,11 @@ export interface Member extends Candidate {
 /** The source is not asked for fresh data more often than this. */
 const WAKE_EVERY_MS = 1_000;
 
-/** Our live view of one service: the last good list, and a record per instance that outlives any list. */
+/** Our live view of one service: the list believed, and a record per instance that outlives any list. */
 export class InstanceSet {
-  #status: SetStatus = 'waiting';
   #version = 0;
   #structure = 0;
-  #lastSnapshotAtMs: number | undefined;
-  #lastFault: DiscoveryFault | undefined;
-  /** The last fault, unless a snapshot came after it. */
-  #standingFault: DiscoveryFault | undefined;
   #wokenAtMs = -Infinity;
-  #list: ReadonlyMap<string, Instance> = new Map();
   /** In order of first appearance: a source that reorders its list changes nothing. */
   readonly #members = new Map<string, Member>();
   readonly #removed: RemovedStates;
@@ -55,8 +43,7 @@ export class InstanceSet {
   /** Told when what may be picked can have changed otherwise. */
   onNews: (() => void) | undefined;
   readonly slowStart: SlowStart;
-  readonly #guard: ShrinkGuard;
-  readonly #loop: WatchLoop;
+  readonly #source: BelievedList;
 
   constructor(
     private readonly options: InstanceSetOptions,
@@ -64,32 +51,14 @@ export class InstanceSet {
     private readonly events: Events,
     private readonly stateDeps: StateDeps,
   ) {
-    const { service, discovery, shrinkGraceMs } = options;
     this.slowStart = new SlowStart(options.slowStartMs);
     this.#waiters = new Waiters(env.clock);
     this.#removed = new RemovedStates(env.clock);
-    const onFault = (fault: DiscoveryFault): void => {
-      this.#lastFault = fault;
-      this.#standingFault = fault;
-      this.events.emit('discovery.fault', { service, adapter: discovery.name, ...fault });
-    };
-    this.#guard = new ShrinkGuard(shrinkGraceMs, env.clock, {
-      onHeld: (kept, reported) => {
-        const reason = `the list shrank from ${String(kept)} to ${String(reported)}`;
-        events.emit('instances.held', { service, kept, reported, graceMs: shrinkGraceMs, reason });
-      },
-      confirm: () => {
-        this.#loop.restart();
-      },
+    this.#source = new BelievedList(options, env, events, (list, startsAnew) => {
+      const isChanged = this.#apply(list, startsAnew);
+      this.tellWaiters();
+      return isChanged;
     });
-    this.#loop = new WatchLoop(discovery, service, env, {
-      onSnapshot: (snapshot) => {
-        this.#receive(readSnapshot(snapshot, onFault));
-      },
-      onFault,
-      onConfirm: () => undefined,
-    });
-    this.#loop.start();
   }
 
   /** Grows whenever what may be picked can have changed. */
@@ -102,39 +71,32 @@ export class InstanceSet {
     return this.#structure;
   }
 
+  /** What the source last said, or an earlier run of it. */
   get status(): SetStatus {
-    return this.#status;
+    return this.#source.status;
   }
 
-  get lastSnapshotAtMs(): number | undefined {
-    return this.#lastSnapshotAtMs;
-  }
-
-  get lastFault(): DiscoveryFault | undefined {
-    return this.#lastFault;
-  }
-
-  /** Why there is nothing newer than the last snapshot, for errors to name as their cause. */
+  /** Why there is nothing newer than the last list, for errors to name as their cause. */
   get trouble(): unknown {
-    return this.#standingFault?.cause ?? this.#standingFault?.message;
+    return this.#source.trouble;
   }
 
   /** The same in words, to be added to a message; empty when there is none. */
   get troubleText(): string {
-    return this.#standingFault === undefined ? '' : ` (${this.#standingFault.message})`;
+    return this.#source.troubleText;
   }
 
-  /** True while a list that emptied or shrank too far is doubted. */
-  get holding(): boolean {
-    return this.#guard.holding;
+  /** What is known of the source. */
+  describeSource(): DiscoveryStatus {
+    return this.#source.describe(this.size);
   }
 
   get size(): number {
     return this.#members.size;
   }
 
-  /** True once the source has said anything. */
-  readonly isAnswered = (): boolean => this.#status !== 'waiting';
+  /** True once there is something to go by. */
+  readonly isAnswered = (): boolean => this.status !== 'waiting';
 
   /** True while this is the record of a listed instance. */
   has(state: InstanceState): boolean {
@@ -180,7 +142,7 @@ export class InstanceSet {
   wantFresh(nowMs: number): void {
     if (nowMs - this.#wokenAtMs < WAKE_EVERY_MS) return;
     this.#wokenAtMs = nowMs;
-    this.#loop.wake();
+    this.#source.wake();
   }
 
   /** Resolves once there is what `patience` waits for; keeps the process alive until then. */
@@ -188,11 +150,11 @@ export class InstanceSet {
     return this.#waiters.when(patience);
   }
 
-  /** Stops watching. Members stay usable, so that calls in flight can end. */
-  close(reason: Error): void {
-    this.#loop.close(reason);
-    this.#guard.close();
+  /** Stops watching. Members stay usable, so that calls in flight can end. Resolves when the list is saved, too. */
+  close(reason: Error): Promise<void> {
+    const saved = this.#source.close(reason);
     this.#waiters.close(reason);
+    return saved;
   }
 
   /** Frees every breaker. May not be used afterwards. */
@@ -201,24 +163,19 @@ export class InstanceSet {
     this.#removed.shutdown();
   }
 
-  #receive(read: ReadonlyMap<string, Instance> | 'not-found'): void {
-    this.#lastSnapshotAtMs = this.env.clock.now();
-    this.#standingFault = undefined;
-    this.#list = this.#guard.believe(this.#list, read === 'not-found' ? new Map() : read);
-    this.#status = read === 'not-found' && this.#list.size === 0 ? 'not-found' : 'listed';
-    this.#applyList();
-    this.tellWaiters();
-  }
-
-  /** Brings the members in line with the list, by difference: what has not changed is not touched. */
-  #applyList(): void {
+  /**
+   * Brings the members in line with the list, by difference: what has not changed is not touched.
+   *
+   * @returns whether anything has.
+   */
+  #apply(list: InstanceList, startsAnew: boolean): boolean {
     const before = this.members();
-    const removed = [...this.#members.keys()].filter((id) => !this.#list.has(id));
+    const removed = [...this.#members.keys()].filter((id) => !list.has(id));
     for (const id of removed) this.#remove(id);
-    const joinsOthers = this.#hasTakers();
+    const joinsOthers = !startsAnew && this.#hasTakers();
     const added: string[] = [];
     const updated: string[] = [];
-    for (const [id, instance] of this.#list) {
+    for (const [id, instance] of list) {
       const member = this.#members.get(id);
       if (member !== undefined && isSame(member.instance, instance)) continue;
       (member === undefined ? added : updated).push(id);
@@ -234,7 +191,7 @@ export class InstanceSet {
       }
     }
     this.#removed.forgetOld();
-    if (added.length + updated.length + removed.length === 0) return;
+    if (added.length + updated.length + removed.length === 0) return false;
     this.#structure++;
     this.#version++;
     const stopped = this.#stopped(before);
@@ -244,6 +201,7 @@ export class InstanceSet {
     this.onMembers?.([...this.#members.values()].map(({ state }) => state));
     // Last: whoever listens sees the set as it is now.
     for (const state of stopped) if (state.pending === 0) this.noteIdle(state);
+    return true;
   }
 
   /** Those that join others start slowly. A first list, or one that replaces all, has to carry everything at once. */

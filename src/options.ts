@@ -18,6 +18,11 @@ import {
   resolveRetry,
   type RetryOptions,
 } from './resilience-options.js';
+import {
+  type ResolvedSavedList,
+  resolveSavedList,
+  type SavedListOptions,
+} from './saved-list-options.js';
 import { type ResolvedStages, resolveStages, type StagesOptions } from './topology-options.js';
 import type { Classify, DiscoveryAdapter, Env, Policy } from './types.js';
 import {
@@ -105,8 +110,13 @@ export interface ClientDefaults {
    * is left.
    */
   readonly panicRatio?: number | undefined;
-  /** How long a list that empties or shrinks by more than half is doubted, in ms >= 0. Default 30,000; 0 believes at once. */
+  /** How long a list that empties or shrinks by more than half is doubted, in ms >= 0. Default 15,000; 0 believes at once. */
   readonly shrinkGraceMs?: number | undefined;
+  /**
+   * Saves the list on disk, and starts with the saved one while the source does not answer. Default false: nothing is
+   * written.
+   */
+  readonly savedList?: SavedListOptions | false | undefined;
   /** Judges settled attempts; returns `undefined` to leave one to the built-in rules. */
   readonly classify?: Classify | undefined;
   /** Clock and randomness, for tests. Default: the real ones. */
@@ -156,6 +166,7 @@ export interface ResolvedOptions {
   readonly readyTimeoutMs: number;
   readonly panicRatio: number;
   readonly shrinkGraceMs: number;
+  readonly savedList: ResolvedSavedList | undefined;
   readonly classify: Classify | undefined;
   readonly env: Env | undefined;
 }
@@ -176,6 +187,7 @@ const DEFAULT_KEYS = [
   'readyTimeoutMs',
   'panicRatio',
   'shrinkGraceMs',
+  'savedList',
   'classify',
   'env',
 ] as const;
@@ -204,7 +216,8 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
     inheritDeadline: checkBoolean('inheritDeadline', options.inheritDeadline ?? false),
     readyTimeoutMs: checkMs('readyTimeoutMs', options.readyTimeoutMs ?? 10_000),
     panicRatio: checkRatio('panicRatio', options.panicRatio ?? 0.5),
-    shrinkGraceMs: checkMsOrZero('shrinkGraceMs', options.shrinkGraceMs ?? 30_000),
+    shrinkGraceMs: checkMsOrZero('shrinkGraceMs', options.shrinkGraceMs ?? 15_000),
+    savedList: resolveSavedList(options.savedList),
     classify:
       options.classify === undefined ? undefined : checkFunction('classify', options.classify),
     env: resolveEnv(options.env),
@@ -279,15 +292,16 @@ function checkAdapter(option: string, adapter: unknown): DiscoveryAdapter {
   return adapter as unknown as DiscoveryAdapter;
 }
 
-/** @throws {InvalidOptionError} naming the part of the clock or generator that is missing. */
+/** @throws {InvalidOptionError} naming the part of a clock or the generator that is missing. */
 function resolveEnv(env: unknown): Env | undefined {
   if (env === undefined) return undefined;
-  const { clock, rng } = checkKeys('env', env, ['clock', 'rng']);
+  const { clock, rng, wallClock } = checkKeys('env', env, ['clock', 'rng', 'wallClock']);
   if (!isObject(clock)) throw new InvalidOptionError('env.clock', 'a Clock', clock);
   for (const method of ['now', 'sleep', 'setTimer']) {
     checkFunction(`env.clock.${method}`, clock[method]);
   }
   if (!isObject(rng)) throw new InvalidOptionError('env.rng', 'an Rng', rng);
   checkFunction('env.rng.next', rng['next']);
+  if (wallClock !== undefined) checkFunction('env.wallClock', wallClock);
   return env as Env;
 }

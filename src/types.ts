@@ -323,6 +323,8 @@ export interface Rng {
 export interface Env {
   readonly clock: Clock;
   readonly rng: Rng;
+  /** Epoch ms, by which the age of a saved list is told. Default: the system's. */
+  readonly wallClock?: (() => number) | undefined;
 }
 
 /** What an attempt is to its call: the first; one after a failure; one beside a slow one. */

@@ -66,7 +66,9 @@ export function checkKeys(
   value: unknown,
   known: readonly string[],
 ): Record<string, unknown> {
-  if (!isObject(value)) throw new InvalidOptionError(option || 'options', 'an object', value);
+  // A text in place of all options may be a token.
+  const told = option === '' && typeof value === 'string' ? 'a string' : value;
+  if (!isObject(value)) throw new InvalidOptionError(option || 'options', 'an object', told);
   for (const key of Object.keys(value)) {
     if (known.includes(key)) continue;
     const path = option === '' ? key : `${option}.${key}`;

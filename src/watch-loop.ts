@@ -144,7 +144,8 @@ export class WatchLoop {
 }
 
 function toFault(error: unknown): DiscoveryFault {
-  return { message: error instanceof Error ? error.message : show(error), cause: error };
+  const message = error instanceof Error ? error.message : show(error);
+  return { message, effect: 'stale', cause: error };
 }
 
 function isAsyncIterable(value: unknown): value is AsyncIterable<Snapshot> {

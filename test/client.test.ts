@@ -321,7 +321,20 @@ describe('snapshot', () => {
     expect(table).toEqual({
       service: 'orders',
       status: 'listed',
-      discovery: { adapter: 'memory', ageMs: 20, holding: false, lastFault: 'gone' },
+      discovery: {
+        service: 'orders',
+        adapter: 'memory',
+        state: 'stale',
+        staleForMs: 0,
+        cause: 'gone',
+        ageMs: 20,
+        restored: false,
+        size: 2,
+        holding: false,
+        heldFor: undefined,
+        lastFault: 'gone',
+        details: {},
+      },
       policy: 'adaptive',
       zone: undefined,
       panic: undefined,
@@ -384,7 +397,7 @@ describe('snapshot', () => {
     await settle();
     expect(client.snapshot()).toMatchObject({
       status: 'waiting',
-      discovery: { ageMs: undefined, lastFault: undefined },
+      discovery: { state: 'waiting', ageMs: undefined, lastFault: undefined },
       instances: [],
     });
     await client.close();

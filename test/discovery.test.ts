@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fromEmitter, poll, readSnapshot, toInstance } from '../src/discovery.js';
+import { fromEmitter, poll, readCaveats, readSnapshot, toInstance } from '../src/discovery.js';
 import { InvalidInstanceError } from '../src/errors.js';
 import { ManualClock, settle } from '../src/testing/manual-clock.js';
 import type {
@@ -213,6 +213,23 @@ describe('readSnapshot', () => {
       thrownBy(() => read(snapshot)),
       'ERR_FAIRLEAD_DISCOVERY',
     );
+  });
+});
+
+describe('readCaveats', () => {
+  it.each([
+    ['none', { kind: 'not-found' }, {}],
+    [
+      'both',
+      { kind: 'not-found', stale: 'old', incomplete: 'part' },
+      { stale: 'old', incomplete: 'part' },
+    ],
+    ['those given as none', { stale: undefined, incomplete: null }, {}],
+    ['empty ones', { stale: '', incomplete: false }, {}],
+    ['one in no words', { incomplete: true }, { incomplete: 'the source does not say why' }],
+    ['what is no snapshot', null, {}],
+  ])('reads %s', (_what, snapshot, caveats) => {
+    expect(readCaveats(snapshot)).toEqual(caveats);
   });
 });
 

@@ -583,7 +583,7 @@ it('who has waited for the list is asked no more, and lets go of the signal', as
   source.set(specs('a', 'b'));
   await settle();
   expect(asked).toBe(before);
-  set.close(new Error('over'));
+  await set.close(new Error('over'));
   expect(clock.pendingTimers).toBe(0);
 });
 

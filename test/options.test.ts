@@ -1,7 +1,9 @@
+import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkCallOptions } from '../src/call-options.js';
 import { createClient } from '../src/client.js';
 import { checkPoolOptions, type ClientOptions, resolveOptions } from '../src/options.js';
+import { ManualClock } from '../src/testing/manual-clock.js';
 import { memoryAdapter } from '../src/testing/memory-adapter.js';
 import { expectInvalidOption } from './support/errors.js';
 import { thrownBy } from './support/promises.js';
@@ -22,7 +24,7 @@ describe('defaults', () => {
       attemptTimeoutMs: undefined,
       readyTimeoutMs: 10_000,
       panicRatio: 0.5,
-      shrinkGraceMs: 30_000,
+      shrinkGraceMs: 15_000,
       breaker: {
         errorThresholdRatio: 0.5,
         minAttempts: 10,
@@ -120,6 +122,48 @@ describe('client options are refused by name and value', () => {
   });
 });
 
+describe('savedList', () => {
+  it('is off by default', () => {
+    expect(resolveOptions(GOOD).savedList).toBeUndefined();
+    expect(resolveOptions({ ...GOOD, savedList: false }).savedList).toBeUndefined();
+  });
+
+  it('has its defaults, and a folder that does not move with the process', () => {
+    expect(resolveOptions({ ...GOOD, savedList: { folder: 'lists' } }).savedList).toEqual({
+      folder: resolve('lists'),
+      maxAgeMs: 86_400_000,
+      afterMs: 1_000,
+    });
+    const month = { folder: '/lists', maxAgeMs: 30 * 86_400_000, afterMs: 0 };
+    expect(resolveOptions({ ...GOOD, savedList: month }).savedList).toMatchObject({
+      maxAgeMs: 2_592_000_000,
+      afterMs: 0,
+    });
+  });
+
+  it.each([true, null, 5, '/lists', ['/lists']])('is refused as %j', (savedList) => {
+    expectInvalidOption(refusal({ savedList }), 'savedList', savedList);
+  });
+
+  it.each([
+    ['folder', undefined],
+    ['folder', ''],
+    ['folder', 5],
+    ['maxAgeMs', 0],
+    ['maxAgeMs', -1],
+    ['maxAgeMs', NaN],
+    ['maxAgeMs', Infinity],
+    ['maxAgeMs', '1d'],
+    ['afterMs', -1],
+    ['afterMs', NaN],
+    ['afterMs', 2_147_483_648],
+    ['path', 5],
+  ])('is refused with %s %j', (key, value) => {
+    const savedList = { folder: '/lists', [key]: value };
+    expectInvalidOption(refusal({ savedList }), `savedList.${key}`, value);
+  });
+});
+
 describe('breaker options are refused by name and value', () => {
   it.each([
     ['errorThresholdRatio', 0],
@@ -170,6 +214,13 @@ describe('createClient', () => {
       code: 'ERR_FAIRLEAD_INVALID_OPTION',
       option: expect.stringMatching(/^env/),
     });
+  });
+
+  it('refuses a wall clock that is no function', () => {
+    const env = { clock: new ManualClock(), rng: { next: () => 0 } };
+    expectInvalidOption(refusal({ env: { ...env, wallClock: 5 } }), 'env.wallClock', 5);
+    const given = { ...env, wallClock: () => 5 };
+    expect(resolveOptions({ ...GOOD, env: given }).env).toBe(given);
   });
 });
 

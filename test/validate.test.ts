@@ -121,7 +121,13 @@ describe('checkKeys', () => {
     );
   });
 
-  it.each([null, undefined, 'text', 7, true, []])('refuses %s for an object', (value) => {
+  it('does not show a text given in place of all options: it may be a token', () => {
+    const error = thrownBy(() => checkKeys('', 'hunter2', []));
+    expectInvalidOption(error, 'options', 'a string');
+    expect((error as Error).message).not.toContain('hunter2');
+  });
+
+  it.each([null, undefined, 7, true, []])('refuses %s for an object', (value) => {
     expectInvalidOption(
       thrownBy(() => checkKeys('', value, [])),
       'options',

@@ -5,6 +5,7 @@ import type {
   DiscoveryFault,
   Rng,
   Snapshot,
+  SourceStanding,
   WatchContext,
 } from '../src/types.js';
 import { WatchLoop } from '../src/watch-loop.js';
@@ -146,7 +147,7 @@ describe('a faulty source is reported and watched again', () => {
 
   it('with the error as cause', async () => {
     const { loop, faults } = await running(scripted(throwing(boom)));
-    expect(faults).toEqual([{ message: 'boom', cause: boom }]);
+    expect(faults).toEqual([{ message: 'boom', effect: 'stale', cause: boom }]);
     loop.close(boom);
   });
 
@@ -385,6 +386,30 @@ describe('close', () => {
     loop.close(new Error('closed'));
     expect(clock.pendingTimers).toBe(0);
   });
+});
+
+it('hands on what the source confirms, until its watch is over', async () => {
+  const confirmed: SourceStanding[] = [];
+  const adapter = scripted((context) => {
+    context.confirm();
+    context.confirm({ stale: 'old', details: { index: 1 } });
+    return yielding()(context);
+  });
+  const loop = new WatchLoop(
+    adapter,
+    'orders',
+    { clock: new ManualClock(), rng: fixedRng(0) },
+    {
+      onSnapshot: () => undefined,
+      onFault: () => undefined,
+      onConfirm: (standing) => confirmed.push(standing),
+    },
+  );
+  loop.start();
+  await settle();
+  loop.close(new Error('done'));
+  adapter.contexts[0]?.confirm({ stale: 'late' });
+  expect(confirmed).toEqual([{}, { stale: 'old', details: { index: 1 } }]);
 });
 
 it("unreferences every timer, the adapter's too", async () => {

@@ -1,4 +1,11 @@
-import type { DiscoveryAdapter, InstanceSpec, Snapshot } from '../types.js';
+import type {
+  DiscoveryAdapter,
+  DiscoveryFault,
+  InstanceSpec,
+  Snapshot,
+  SourceStanding,
+  WatchContext,
+} from '../types.js';
 import { fromEmitter } from '../discovery.js';
 
 export interface MemoryAdapter extends DiscoveryAdapter {
@@ -8,6 +15,10 @@ export interface MemoryAdapter extends DiscoveryAdapter {
   emit(snapshot: Snapshot): void;
   /** Makes every running watch throw. Later watches work again. */
   fail(error: unknown): void;
+  /** Makes every running watch report a fault and go on. */
+  report(fault: DiscoveryFault): void;
+  /** Makes every running watch confirm what it said last. */
+  confirm(standing?: SourceStanding): void;
   /** How often `watch` was called. */
   readonly watches: number;
   /** Watches running now. */
@@ -20,6 +31,7 @@ export function memoryAdapter(initial?: readonly InstanceSpec[]): MemoryAdapter 
     initial === undefined ? undefined : { kind: 'instances', instances: initial };
   let watches = 0;
   const sinks = new Set<{ emit(snapshot: Snapshot): void; fail(error: unknown): void }>();
+  let contexts: readonly WatchContext[] = [];
   const source = fromEmitter('memory', (_service, sink) => {
     watches++;
     sinks.add(sink);
@@ -32,13 +44,22 @@ export function memoryAdapter(initial?: readonly InstanceSpec[]): MemoryAdapter 
   };
   return {
     name: source.name,
-    watch: (service, context) => source.watch(service, context),
+    watch: (service, context) => {
+      contexts = [...contexts.filter(({ signal }) => !signal.aborted), context];
+      return source.watch(service, context);
+    },
     set: (instances) => {
       emit({ kind: 'instances', instances });
     },
     emit,
     fail: (error) => {
       for (const sink of sinks) sink.fail(error);
+    },
+    report: (fault) => {
+      for (const context of contexts) context.report(fault);
+    },
+    confirm: (standing) => {
+      for (const context of contexts) context.confirm(standing);
     },
     get watches() {
       return watches;

@@ -42,6 +42,23 @@ describe('memoryAdapter', () => {
     expect(source.watching).toBe(0);
   });
 
+  it('reports and confirms on behalf of the watches that run', async () => {
+    const source = memoryAdapter(specs('a'));
+    const { client, clock } = clientOver(source);
+    await settle();
+    const faults: unknown[] = [];
+    client.on('discovery.fault', ({ message }) => faults.push(message));
+    source.report({ message: 'down', effect: 'stale' });
+    expect(client.discoveryStatus()).toMatchObject({ state: 'stale', cause: 'down' });
+    source.confirm({ details: { index: 1 } });
+    expect(client.discoveryStatus()).toMatchObject({ state: 'current', details: { index: 1 } });
+    source.fail(new Error('gone'));
+    await clock.advance(1_000);
+    source.report({ message: 'once' });
+    expect(faults).toEqual(['down', 'gone', 'once']);
+    await client.close();
+  });
+
   it('publishes what is no snapshot too', async () => {
     const source = memoryAdapter();
     const { client } = clientOver(source);
