@@ -55,7 +55,7 @@ export function readAgentOptions(given: Record<string, unknown>): AgentSettings 
   if (client !== undefined) {
     for (const [option, value] of Object.entries({ url, tls })) {
       if (value !== undefined) {
-        throw new InvalidOptionError(option, 'absent when a client is given', 'one');
+        throw refusedBeside(option, 'a client is');
       }
     }
     const own = readClient(client);
@@ -88,6 +88,12 @@ function readClient(client: unknown): ConsulLike {
   throw new InvalidOptionError('client', 'a client of the npm package "consul"', client);
 }
 
+/** The value is not told: it may hold a secret, and does not matter. */
+export function refusedBeside(option: string, other: string): InvalidOptionError {
+  const expected = `absent where ${other} given`;
+  return new InvalidOptionError(option, expected, 'one', `Option "${option}" must be ${expected}.`);
+}
+
 /** A client may hold a token of its own. */
 function ownSecrets(client: ConsulLike): readonly string[] {
   const token = isPapiClient(client) ? client._defaults?.['token'] : undefined;
@@ -100,8 +106,20 @@ function readUrl(option: string, text: unknown): URL {
     const bare = url.search === '' && url.hash === '' && isDecodable(url.username + url.password);
     if (bare && /^https?:$/.test(url.protocol)) return url;
   }
-  const shown = typeof text === 'string' ? text.replace(/\/\/.*@/s, '//***@') : text;
+  const shown = typeof text === 'string' ? withoutSecrets(text) : text;
   throw new InvalidOptionError(option, 'an http or https URL without query or fragment', shown);
+}
+
+/** What was meant as a URL may hold a password, or a token in its query; wrong as it is, anywhere. */
+function withoutSecrets(text: string): string {
+  if (URL.canParse(text)) {
+    const { protocol, host, pathname, search, hash, username } = new URL(text);
+    if (host !== '') {
+      const credentials = username === '' ? '' : '***@';
+      return `${protocol}//${credentials}${host}${pathname}${search === '' ? '' : '?***'}${hash === '' ? '' : '#***'}`;
+    }
+  }
+  return /^[\w. :/-]*$/.test(text) ? text : 'a text that is not shown';
 }
 
 function isDecodable(text: string): boolean {
@@ -122,15 +140,20 @@ function passwordsOf({ username, password }: URL): readonly string[] {
 
 export function readToken(token: unknown): TokenSource | undefined {
   if (token === undefined || typeof token === 'function') return token as TokenSource | undefined;
-  if (typeof token === 'string' && token.trim() !== '') return token.trim();
+  if (isSendable(token)) return token.trim();
   if (isObject(token)) {
     const { file } = checkKeys('token', token, ['file']);
     return { file: checkString('token.file', file) };
   }
   // Whatever was given may be a secret.
-  const shown = typeof token === 'string' ? 'an empty one' : `of type ${typeof token}`;
-  const expected = 'a non-empty string, a function that gives one, or { file }';
+  const shown = typeof token === 'string' ? 'another string' : `of type ${typeof token}`;
+  const expected = 'a string of visible ASCII, a function that gives one, or { file }';
   throw new InvalidOptionError('token', expected, shown);
+}
+
+/** Whether a header can carry it. White space around it is not part of it. */
+export function isSendable(token: unknown): token is string {
+  return typeof token === 'string' && /^[\x21-\x7e]+$/.test(token.trim());
 }
 
 function secretsOf(token: TokenSource | undefined): readonly string[] {
@@ -141,8 +164,10 @@ const TLS_KEYS = ['ca', 'cert', 'key', 'passphrase', 'servername', 'rejectUnauth
 
 function readTls(tls: unknown, protocol: string): TlsOptions | undefined {
   if (tls === undefined) return undefined;
+  // A PEM text in the wrong place may be a key.
+  if (typeof tls === 'string') throw new InvalidOptionError('tls', 'an object', 'a string');
   const given = checkKeys('tls', tls, TLS_KEYS);
-  if (protocol !== 'https:') throw new InvalidOptionError('tls', 'absent for an http URL', 'one');
+  if (protocol !== 'https:') throw refusedBeside('tls', 'an http URL is');
   for (const name of ['ca', 'cert', 'key']) checkPem(`tls.${name}`, given[name]);
   if ((given['cert'] === undefined) !== (given['key'] === undefined)) {
     throw new InvalidOptionError('tls', 'given both "cert" and "key", or neither', 'one of them');

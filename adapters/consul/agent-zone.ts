@@ -3,15 +3,20 @@ import type { Clock } from '../../src/types.js';
 import { checkKeys, checkString, isObject } from '../../src/validate.js';
 import { openAgent } from './agent.js';
 import { AgentError } from './agent-error.js';
-import { type AgentOptions, type AgentSettings, readAgentOptions } from './agent-options.js';
-import { readZone, ZONE_META } from './entries.js';
+import {
+  AGENT_KEYS,
+  type AgentOptions,
+  type AgentSettings,
+  readAgentOptions,
+} from './agent-options.js';
+import { readZone, ZONE_META } from './locality.js';
 import { readJson } from './reply.js';
 
 /** Less than whoever asks for a zone waits, so that what is told is what went wrong here. */
 const ANSWER_WITHIN_MS = 5_000;
 
 /** The token needs `agent:read`. */
-export interface AgentZoneOptions extends Pick<AgentOptions, 'url' | 'token' | 'tls'> {
+export interface AgentZoneOptions extends AgentOptions {
   /** Key of the node's metadata that names its zone, where the agent has no locality. Default `'zone'`. */
   readonly zoneMeta?: string | undefined;
 }
@@ -22,7 +27,7 @@ export interface AgentZoneSettings {
 }
 
 export function readAgentZoneOptions(options: unknown): AgentZoneSettings {
-  const given = checkKeys('', options, ['url', 'token', 'tls', 'zoneMeta']);
+  const given = checkKeys('', options, [...AGENT_KEYS, 'zoneMeta']);
   return {
     settings: readAgentOptions(given),
     zoneMeta: checkString('zoneMeta', given['zoneMeta'] ?? ZONE_META),

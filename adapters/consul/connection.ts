@@ -99,6 +99,8 @@ async function loadConsul(load: () => Promise<unknown>): Promise<ConsulModule> {
   }
 }
 
+const CONNECT_MS = 2_000;
+
 /**
  * An HTTP agent whose sockets never keep the process alive, not even with a query parked on them. Node
  * refs a socket each time it takes it from the pool.
@@ -115,6 +117,7 @@ function quietAgent(
     if (socket == null) return socket;
     inUse = socket;
     quieten(socket);
+    limitConnecting(socket);
     // While it tries the addresses of a name in turn, each try has a handle of its own.
     socket.once('connect', () => {
       quieten(socket);
@@ -140,6 +143,18 @@ function quietAgent(
 
 function quieten(socket: Duplex): void {
   if (socket instanceof Socket) socket.unref();
+}
+
+/** Gives up on an address that swallows what is sent there. A timer of the socket's own keeps no process alive. */
+function limitConnecting(socket: Duplex): void {
+  if (!(socket instanceof Socket)) return;
+  const onTimeout = (): void => {
+    socket.destroy(new Error(`no connection within ${String(CONNECT_MS / 1_000)} s`));
+  };
+  socket.setTimeout(CONNECT_MS, onTimeout);
+  socket.once('connect', () => {
+    socket.setTimeout(0, onTimeout);
+  });
 }
 
 /** The npm client hands on `[::1]` as the URL spells it, which is no name to connect to. */

@@ -1,7 +1,15 @@
 /** From Consul's health entries to instances. */
+import { toInstance } from '../../src/discovery.js';
 import { InvalidInstanceError } from '../../src/errors.js';
-import type { InstanceSpec, Locality } from '../../src/types.js';
+import type { Instance, InstanceSpec } from '../../src/types.js';
 import { isObject } from '../../src/validate.js';
+import { readAddress } from './address.js';
+import { entryId } from './entry-id.js';
+import { requiredText, strings, text } from './fields.js';
+import { fingerprintOf, lineOf } from './fingerprint.js';
+import { readLocality } from './locality.js';
+import { inTurns, nextTurn } from './next-turn.js';
+import { readServicePort } from './service-port.js';
 
 export interface EntryRules {
   readonly passingOnly: boolean;
@@ -11,6 +19,7 @@ export interface EntryRules {
   readonly taggedAddress: string | undefined;
   /** Name of the port to use. */
   readonly port: string | undefined;
+  /** Key of a node's metadata that names its zone. */
   readonly zoneMeta: string;
 }
 
@@ -21,54 +30,94 @@ export interface BadEntry {
 }
 
 export interface Entries {
-  readonly instances: readonly InstanceSpec[];
+  /** In the order of the entries. Checked here, a few at a time, so that the core need not. */
+  readonly instances: readonly Instance[];
   readonly bad: readonly BadEntry[];
+  /** The same for two lists just if their instances are. */
+  readonly fingerprint: string;
 }
 
-/** Reads each entry by itself: a bad one is set apart, and never costs the list. */
-export function readEntries(entries: readonly unknown[], rules: EntryRules): Entries {
-  const instances: InstanceSpec[] = [];
+/** About 2 ms of work. */
+const ENTRIES_PER_TURN = 500;
+
+/**
+ * Reads each entry by itself: a bad one is set apart, and never costs the list. Gives way to others now and then.
+ *
+ * Rejects with the signal's reason on abort.
+ */
+export async function readEntries(
+  entries: readonly unknown[],
+  rules: EntryRules,
+  signal?: AbortSignal,
+): Promise<Entries> {
+  const instances: Instance[] = [];
   const bad: BadEntry[] = [];
-  for (const [index, entry] of entries.entries()) {
+  const lines = new Map<string, string>();
+  const readOne = (entry: unknown, index: number): void => {
+    const path = `entries[${String(index)}]`;
     try {
-      const instance = readEntry(entry, rules, `entries[${String(index)}]`);
-      if (instance !== undefined) instances.push(instance);
+      const instance = readEntry(entry, rules, path);
+      if (instance === undefined) return;
+      if (lines.has(instance.id)) {
+        throw new InvalidInstanceError(`${path}.Service.ID`, 'unique on its node', instance.id);
+      }
+      lines.set(instance.id, lineOf(instance));
+      instances.push(instance);
     } catch (error) {
       if (!(error instanceof InvalidInstanceError)) throw error;
       bad.push({ id: describe(entry), error });
     }
-  }
-  return { instances, bad };
+  };
+  await inTurns(entries, ENTRIES_PER_TURN, readOne, signal);
+  if (entries.length > ENTRIES_PER_TURN) await nextTurn(signal);
+  return { instances, bad, fingerprint: fingerprintOf([...lines.values()]) };
 }
 
-/** `undefined`: its checks keep it out. */
-function readEntry(entry: unknown, rules: EntryRules, path: string): InstanceSpec | undefined {
+/** `undefined`: it is no instance of the service, or its checks keep it out. */
+function readEntry(entry: unknown, rules: EntryRules, path: string): Instance | undefined {
   if (!isObject(entry)) throw new InvalidInstanceError(path, 'an object', entry);
   const { Node: node, Service: service } = entry;
   if (!isObject(node)) throw new InvalidInstanceError(`${path}.Node`, 'an object', node);
   if (!isObject(service)) throw new InvalidInstanceError(`${path}.Service`, 'an object', service);
 
+  if (isMeshProxy(service['Kind'])) return undefined;
   const health = worstCheck(entry['Checks']);
   if (health === 'critical' || (health === 'warning' && rules.passingOnly)) return undefined;
   const meta = strings(service['Meta']);
-  return {
-    id: [
-      text(node['Datacenter']) ?? '-',
-      required(node['Node'], `${path}.Node.Node`),
-      required(service['ID'], `${path}.Service.ID`),
-    ].join('/'),
-    host: required(text(service['Address']) ?? node['Address'], `${path}.Service.Address`),
-    port: readPort(service['Port'], `${path}.Service.Port`),
+  const address = readAddress(service, node, rules.taggedAddress, path);
+  const port =
+    rules.port === undefined && address.port !== undefined
+      ? address.port
+      : readServicePort(service, meta, rules.port, path);
+  const spec: InstanceSpec = {
+    id: entryId(
+      service,
+      node,
+      requiredText(node['Node'], `${path}.Node.Node`),
+      requiredText(service['ID'], `${path}.Service.ID`),
+    ),
+    host: address.host,
+    port,
     protocol:
       meta['protocol'] === 'http' || meta['protocol'] === 'https'
         ? meta['protocol']
         : rules.protocol,
     weight: readWeight(service['Weights'], health, `${path}.Service.Weights`),
     ...readPriority(meta['priority']),
-    locality: readLocality(service['Locality'], strings(node['Meta'])),
+    locality: readLocality(service['Locality'], node['Meta'], rules.zoneMeta),
     tags: Array.isArray(service['Tags']) ? service['Tags'].filter(isText) : [],
     metadata: meta,
   };
+  return toInstance(spec, path);
+}
+
+/**
+ * Proxies and gateways that take nothing but the mesh's own mutual TLS. An ingress or API gateway is there for callers
+ * outside of it.
+ */
+function isMeshProxy(kind: unknown): boolean {
+  const named = text(kind);
+  return named !== undefined && named !== 'ingress-gateway' && named !== 'api-gateway';
 }
 
 type Health = 'passing' | 'warning' | 'critical';
@@ -106,31 +155,6 @@ function readPriority(named: string | undefined): Pick<InstanceSpec, 'priority'>
   return named !== undefined && /^\d{1,9}$/.test(named) ? { priority: Number(named) } : {};
 }
 
-/** Consul accepts 0, -1 and 70000 on registration. */
-function readPort(port: unknown, path: string): number {
-  if (typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= 65_535)
-    return port;
-  throw new InvalidInstanceError(path, 'an integer from 1 to 65535', port);
-}
-
-/** Key of a node's metadata that names its zone. */
-export const ZONE_META = 'zone';
-
-/** By this rule instances and agents are placed: a locality (Consul 1.17 and later), else the node's metadata. */
-export function readZone(locality: unknown, nodeMeta: unknown, key: string): string | undefined {
-  return (
-    text(isObject(locality) ? locality['Zone'] : undefined) ??
-    text(isObject(nodeMeta) ? nodeMeta[key] : undefined)
-  );
-}
-
-function readLocality(locality: unknown, nodeMeta: Readonly<Record<string, string>>): Locality {
-  const own = isObject(locality) ? locality : {};
-  const region = text(own['Region']) ?? text(nodeMeta['region']);
-  const zone = readZone(locality, nodeMeta, ZONE_META);
-  return { ...(region === undefined ? {} : { region }), ...(zone === undefined ? {} : { zone }) };
-}
-
 function describe(entry: unknown): string {
   const { Node: node, Service: service } = isObject(entry) ? entry : {};
   return [
@@ -140,23 +164,6 @@ function describe(entry: unknown): string {
   ]
     .map((part) => part ?? '?')
     .join('/');
-}
-
-function required(value: unknown, path: string): string {
-  if (isText(value) && value !== '') return value;
-  throw new InvalidInstanceError(path, 'a non-empty string', value);
-}
-
-/** A non-empty string; Consul says nothing with `""` and `null` alike. */
-function text(value: unknown): string | undefined {
-  return isText(value) && value !== '' ? value : undefined;
-}
-
-function strings(value: unknown): Record<string, string> {
-  if (!isObject(value)) return {};
-  return Object.fromEntries(
-    Object.entries(value).filter((pair): pair is [string, string] => isText(pair[1])),
-  );
 }
 
 function isText(value: unknown): value is string {

@@ -6,37 +6,49 @@ import {
   type AgentSettings,
   readAgentOptions,
   readToken,
+  refusedBeside,
   urlSettings,
 } from './agent-options.js';
-import { type EntryRules, ZONE_META } from './entries.js';
+import { labelOf } from './connection.js';
+import type { EntryRules } from './entries.js';
+import { ZONE_META } from './locality.js';
 import { type ReadPlan, readPlan } from './read-plan.js';
 
 export interface ConsulOptions extends AgentOptions {
   /**
    * Several agents, the preferred one first: another is asked while one does not answer, and the preferred one again
-   * once it is well. Excludes `url` and `client`.
+   * once it is well. Each once. Excludes `url` and `client`; `tls` is for all of them.
    */
   readonly urls?: readonly string[] | undefined;
   /** Default: the agent's own. */
   readonly datacenter?: string | undefined;
   /**
-   * Datacenters whose instances take over when those of the ones before cannot carry the calls: their priorities are
-   * 1,000 more for each. Each is read all the time. Default: none.
+   * Datacenters whose instances take over when those of the ones before cannot carry the calls: the priorities of each
+   * are 1,000 more, and end at 999 before that. Each is read all the time. Not with `preparedQuery`. Default: none.
    */
   readonly failover?: readonly string[] | undefined;
-  /** Consul Enterprise, 1.7 and later. Refused by other agents, as the next two are. */
+  /**
+   * Consul Enterprise, 1.7 and later. Other agents are refused, as for the next two: the token needs `agent:read`, for
+   * the agent is asked for its version. Not with `preparedQuery`.
+   */
   readonly namespace?: string | undefined;
-  /** Admin partition: Consul Enterprise, 1.11 and later. */
+  /** Admin partition: Consul Enterprise, 1.11 and later. Not with `preparedQuery`. */
   readonly partition?: string | undefined;
-  /** Instances that another cluster exports to this one: the name of the peering. Consul 1.14 and later. */
+  /**
+   * Instances that another cluster exports to this one: the name of the peering. Consul 1.14 and later. Not with
+   * `preparedQuery`.
+   */
   readonly peer?: string | undefined;
-  /** Only instances that carry all of these tags. */
+  /** Only instances that carry all of these tags. Not with `preparedQuery`. */
   readonly tags?: readonly string[] | undefined;
-  /** Only instances on nodes with all of these metadata. */
+  /** Only instances on nodes with all of these metadata. Keys have no colon. Not with `preparedQuery`. */
   readonly nodeMeta?: Readonly<Record<string, string>> | undefined;
-  /** Sorts by round-trip time from this node; `_agent` is the agent's own. */
+  /**
+   * Sorts the list by round-trip time from this node; `_agent` is the agent's own. Of a prepared query with a limit it
+   * decides who is listed; policies do not heed the order.
+   */
   readonly near?: string | undefined;
-  /** A filter expression in Consul's own language. */
+  /** A filter expression in Consul's own language. Not with `preparedQuery`. */
   readonly filter?: string | undefined;
   /** Leave out instances in warning state rather than give them `Weights.Warning`. Default false. */
   readonly passingOnly?: boolean | undefined;
@@ -49,13 +61,15 @@ export interface ConsulOptions extends AgentOptions {
    */
   readonly consistency?: Consistency | undefined;
   /**
-   * Which of an instance's tagged addresses is used: `'lan'`, `'wan'`, `'lan_ipv6'` or any other name; the service's own
-   * where it has none of that name. Default: the service's own.
+   * Which of an instance's tagged addresses is used: `'lan'`, `'wan'`, `'lan_ipv6'` or any other name. An instance that
+   * has none of that name is reached at its own address; one without an address, at its node's of that name. Default:
+   * its own address, else its node's.
    */
   readonly taggedAddress?: string | undefined;
   /**
-   * Name of the port to use, of services with several: a named port (Consul 1.22), else the service's metadata
-   * `port_<name>`. An instance without it is left out, and reported. Default: the service's port.
+   * Name of the port to use, of services with several: a named port (Consul Enterprise, 1.22 and later), else the
+   * service's metadata `port_<name>`. An instance without it is left out, and reported. Default: the port of the tagged
+   * address, else of the service, else the default one of its named ports.
    */
   readonly port?: string | undefined;
   /** Key of a node's metadata that names its zone, where an instance has no locality. Default `'zone'`. */
@@ -68,13 +82,14 @@ export interface ConsulOptions extends AgentOptions {
    */
   readonly preparedQuery?: boolean | undefined;
   /**
-   * Pause between reads that cannot block, in ms, >= 1,000; half of it is random. Default 10,000: every 5 to 10 s. Those
-   * are prepared queries, and services beyond `maxParked`.
+   * Pause between reads that cannot block, in ms, 1 s to 24.8 days; half of it is random. Default 10,000: every 5 to
+   * 10 s. Those are prepared queries, and services beyond `maxParked`.
    */
   readonly pollMs?: number | undefined;
   /**
-   * Blocking queries parked at one agent at a time by this process, 1 to 1,000; services beyond are polled. An agent
-   * takes 200 connections from one address. Default 100.
+   * Blocking queries parked at one agent at a time by this process, an integer from 1 to 1,000; services beyond are
+   * polled. An agent takes 200 connections from one address, and keeps
+   * those of a process that ended until their waits are over: two generations must fit. Default 80.
    */
   readonly maxParked?: number | undefined;
 }
@@ -140,7 +155,7 @@ export function readOptions(options: unknown): ConsulSettings {
       max: 2_147_483_647,
       unit: 'milliseconds',
     }),
-    maxParked: checkNumber('maxParked', given['maxParked'] ?? 100, {
+    maxParked: checkNumber('maxParked', given['maxParked'] ?? 80, {
       min: 1,
       max: 1_000,
       integer: true,
@@ -153,14 +168,19 @@ function readAgents(given: Record<string, unknown>): readonly AgentSettings[] {
   if (urls === undefined) return [readAgentOptions(given)];
   for (const [option, value] of Object.entries({ url, client })) {
     if (value !== undefined) {
-      throw new InvalidOptionError(option, 'absent when urls are given', 'one');
+      throw refusedBeside(option, 'urls are');
     }
   }
   if (!Array.isArray(urls) || urls.length === 0) {
     throw new InvalidOptionError('urls', 'an array of at least one URL', urls);
   }
   const token = readToken(given['token']);
-  return urls.map((one: unknown, i) => urlSettings(`urls[${String(i)}]`, one, tls, token));
+  const agents = urls.map((one: unknown, i) => urlSettings(`urls[${String(i)}]`, one, tls, token));
+  const labels = agents.map(({ source }) => labelOf(source));
+  const twice = labels.findIndex((label, i) => labels.indexOf(label) !== i);
+  if (twice === -1) return agents;
+  const expected = 'the URL of an agent that is not named before';
+  throw new InvalidOptionError(`urls[${String(twice)}]`, expected, labels[twice]);
 }
 
 function readDatacenters({

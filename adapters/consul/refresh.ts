@@ -1,5 +1,4 @@
 import type { WatchContext } from '../../src/types.js';
-import type { Pause } from './pace.js';
 
 const ARMED_FOR_MS = 60_000;
 const REST_MS = 1_000;
@@ -9,21 +8,18 @@ const EARLY_MS = 250;
 export interface RefreshListener {
   /** Fresh data was asked for since the last good read. */
   wanted: boolean;
-  /** Runs when fresh data is asked for; `undefined` for nobody. */
-  notify: (() => void) | undefined;
   stop(): void;
 }
 
 /**
- * Hears the client's wish for fresh data while a query is parked. The contract tells it by one sign only, a
- * `context.sleep` that ends early, so one is always out: not one per query, for it cannot be taken back.
+ * Hears the client's wish for fresh data, whatever the watch is doing. The contract tells it by one sign only, a
+ * `context.sleep` that ends early, so one is always out: not one per query or pause, for it cannot be taken back.
  */
-export function listenForRefresh(context: WatchContext): RefreshListener {
+export function listenForRefresh(context: WatchContext, onWanted: () => void): RefreshListener {
   const { clock } = context;
   let stopped = false;
   const listener: RefreshListener = {
     wanted: false,
-    notify: undefined,
     stop: () => {
       stopped = true;
     },
@@ -34,20 +30,11 @@ export function listenForRefresh(context: WatchContext): RefreshListener {
       await context.sleep(ARMED_FOR_MS);
       if (clock.now() - startMs > ARMED_FOR_MS - EARLY_MS) continue;
       listener.wanted = true;
-      listener.notify?.();
+      onWanted();
       // The wish may last (every call fails); it is granted once a second.
       await context.clock.sleep(REST_MS, context.signal);
     }
   };
   listen().catch(() => undefined); // aborted: nobody is left to listen for
   return listener;
-}
-
-/** Waits `ms`, or until fresh data is wanted, but not less than `atLeastMs`. Rejects on abort. */
-export async function rest({ ms, atLeastMs }: Pause, context: WatchContext): Promise<void> {
-  if (ms === 0) return;
-  const startMs = context.clock.now();
-  await context.sleep(ms);
-  const leftMs = startMs + atLeastMs - context.clock.now();
-  if (leftMs > 0) await context.clock.sleep(leftMs, context.signal);
 }

@@ -1,5 +1,5 @@
-import { isObject } from '../../src/validate.js';
 import { AgentError, type AgentReply } from './agent-error.js';
+import { parseJson } from './json-list.js';
 
 export interface Reply {
   readonly entries: readonly unknown[];
@@ -7,48 +7,38 @@ export interface Reply {
   readonly index: number;
 }
 
+/** The entries in the body of a reply. Throws, or rejects, with an AgentError when it is none, and on abort. */
+export type EntriesOf = (
+  body: Buffer,
+  signal?: AbortSignal,
+) => readonly unknown[] | Promise<readonly unknown[]>;
+
 /** The JSON that a 200 carries. @throws {AgentError} saying what is wrong with it. */
 export function readJson(reply: AgentReply, scrub: (text: string) => string): unknown {
   checkJson(reply, scrub);
-  return parse(reply.body);
+  return parseJson(reply.body);
 }
 
 function checkJson({ status, headers }: AgentReply, scrub: (text: string) => string): void {
   const type = String(headers['content-type']);
   if (/^application\/json\b/i.test(type)) return;
-  throw new AgentError(`the reply is no JSON but ${scrub(type.slice(0, 80))}`, { status });
+  throw new AgentError(`the reply is no JSON but ${scrub(type).slice(0, 80)}`, { status });
 }
 
-function parse(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    // What a parser says quotes the text.
-    throw new AgentError('the reply is no JSON', { status: 200 });
-  }
-}
-
-/** The list that a 200 to a read carries. @throws {AgentError} saying what is wrong with it. */
+/**
+ * The list that a 200 to a read carries.
+ *
+ * Rejects with an {@link AgentError} saying what is wrong with it, and with the signal's reason on abort.
+ */
 export async function readReply(
   reply: AgentReply,
-  entriesOf: (body: Buffer) => Promise<readonly unknown[]>,
+  entriesOf: EntriesOf,
   scrub: (text: string) => string,
+  signal?: AbortSignal,
 ): Promise<Reply> {
   checkJson(reply, scrub);
-  const entries = await entriesOf(reply.body);
+  const entries = await entriesOf(reply.body, signal);
   return { entries, index: readIndex(reply.headers['x-consul-index']) };
-}
-
-/** The elements of a JSON array. @throws {AgentError} when it is none. */
-export function parseList(body: Buffer): Promise<readonly unknown[]> {
-  return new Promise((resolve) => {
-    const list = parse(body);
-    if (!Array.isArray(list)) {
-      const found = isObject(list) ? 'an object' : list === null ? 'null' : `a ${typeof list}`;
-      throw new AgentError(`the reply is no list but ${found}`, { status: 200 });
-    }
-    resolve(list as readonly unknown[]);
-  });
 }
 
 function readIndex(header: unknown): number {

@@ -56,14 +56,24 @@ export async function send(
   return settled === 'given-up' ? settled : toReply(settled);
 }
 
-/** As {@link send}, for a request that nobody gives up: its reply, if its status is 200. */
-export async function ask(
+/** As {@link send}, for a request that nobody gives up. */
+export async function sendWhole(
   request: AgentRequest,
   connection: Pick<Connection, 'client' | 'onClosed'>,
   context: Omit<SendContext, 'onGiveUp'>,
 ): Promise<AgentReply> {
   const reply = await send(request, connection, context);
   if (reply === 'given-up') throw new AgentError('the request was given up');
+  return reply;
+}
+
+/** As {@link sendWhole}: the reply, if its status is 200. */
+export async function ask(
+  request: AgentRequest,
+  connection: Pick<Connection, 'client' | 'onClosed'>,
+  context: Omit<SendContext, 'onGiveUp'>,
+): Promise<AgentReply> {
+  const reply = await sendWhole(request, connection, context);
   if (reply.status !== 200) throw badStatus(reply, context.secrets.scrub);
   return reply;
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { AgentError } from './agent-error.js';
-import type { TokenSource } from './agent-options.js';
+import { isSendable, type TokenSource } from './agent-options.js';
 import type { Secrets } from './secrets.js';
 
 /** The token for the next request, remembered as a secret. */
@@ -19,9 +19,7 @@ export async function currentToken(
       typeof token === 'function' ? '' : `: ${String((error as { code?: unknown }).code)}`;
     throw new AgentError(`${what} failed${why}`);
   }
-  if (typeof given !== 'string' || given.trim() === '') {
-    throw new AgentError(`${what} gave no token`);
-  }
+  if (!isSendable(given)) throw new AgentError(`${what} gave no token that a header can carry`);
   secrets.add(given.trim());
   return given.trim();
 }

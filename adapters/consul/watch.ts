@@ -1,92 +1,138 @@
+import { FairleadError, show } from '../../src/errors.js';
 import type { Snapshot, WatchContext } from '../../src/types.js';
 import { checkString } from '../../src/validate.js';
 import { toAgentError } from './agent-error.js';
-import { connect } from './connection.js';
-import { readEntries } from './entries.js';
-import { fingerprint } from './fingerprint.js';
+import { Appraiser } from './appraisal.js';
+import { Ladder } from './ladder.js';
 import type { ConsulSettings } from './options.js';
-import { pauseAfter, ReadBudget } from './pace.js';
-import { read, type Session } from './read.js';
-import { listenForRefresh, rest } from './refresh.js';
-import { nextIndex, type Reply } from './reply.js';
-import { createReports } from './reports.js';
+import { POLL_WITHOUT_INDEX_MS, pollPause, ReadBudget } from './pace.js';
+import { type HealthReply, read } from './read.js';
+import { Recovery } from './recovery.js';
+import { listenForRefresh } from './refresh.js';
+import { createReports, type Reports } from './reports.js';
+import { Route } from './route.js';
+import type { Seat } from './seat.js';
 import { createSecrets } from './secrets.js';
+import { canPark, type Session } from './session.js';
+import { Waiting } from './waiting.js';
 
 /**
- * The loop: read, check, normalise, compare, yield, take a token, park again. It ends with the signal and with
- * nothing else. Index 0 stands for a read that does not block, as after every failure.
+ * The loop: take a seat at the best agent, read, check, normalise, compare, yield, take a token, park again. It ends with
+ * the signal and with nothing else.
  */
-export async function* watchHealth(
+export async function* watchDatacenter(
   service: string,
+  datacenter: string | undefined,
   settings: ConsulSettings,
   context: WatchContext,
 ): AsyncGenerator<Snapshot, void, undefined> {
   checkString('service', service);
-  const { clock } = context;
-  const isAborted = (): boolean => context.signal.aborted;
-  const [agent] = settings.agents;
-  if (agent === undefined) throw new Error('consul() has no agent');
-  const connection = await connect(agent.source);
-  const refresh = listenForRefresh(context);
-  const secrets = createSecrets(agent.secrets);
-  const session: Session = { service, settings, context, connection, refresh, secrets };
-  const reports = createReports(service, connection.label, context);
+  const session = openSession(service, datacenter, settings, context);
+  const { refresh, route, ladder, waiting } = session;
+  const named = datacenter === undefined ? '' : ` in datacenter ${show(datacenter)}`;
+  const reports = createReports(`${show(service)}${named}`, context);
+  const recovery = new Recovery(route, ladder, settings.token, context.rng);
+  const appraiser = new Appraiser(session, reports);
   const budget = new ReadBudget();
-  let index = 0;
-  let failures = 0;
   let published: string | undefined;
   try {
     for (;;) {
-      let reply: Reply | 'refresh';
-      try {
-        reply = await read(index, session);
-      } catch (thrown) {
-        if (isAborted()) return;
-        index = 0;
-        failures++;
-        const error = toAgentError(thrown, secrets.scrub);
-        const pause = pauseAfter(
-          isRotated(error.status, failures, settings) ? { kind: 'transient' } : error,
-          failures,
-          context.rng,
-        );
-        reports.failed(error, pause.ms);
-        await rest(pause, context);
-        continue;
+      const seat = route.takeSeat();
+      if (ladder.keptForMs(context.clock.now()) === 0) {
+        ladder.reset();
+        seat.release();
       }
-      if (reply === 'refresh') continue;
+      const reply = await readOrRecover(seat, session, recovery, reports);
+      if (reply === undefined) continue;
 
-      failures = 0;
-      const { instances, bad } = readEntries(reply.entries, settings.rules);
-      reports.left(bad);
-      // Entries of which none can be read say as little about the instances as a failed read.
-      if (instances.length > 0 || bad.length === 0) {
-        const known = reply.entries.length > 0;
-        const content = known ? fingerprint(instances) : 'not-found';
-        if (content !== published) {
-          published = content;
-          yield known
-            ? { kind: 'instances', instances, version: String(reply.index) }
-            : { kind: 'not-found' };
+      const list = await appraiser.appraise(reply, seat);
+      if (list !== undefined) {
+        if (list.content !== published) {
+          published = list.content;
+          yield list.snapshot;
         }
+        context.confirm(list.standing);
       }
-      index = nextIndex(index, reply.index);
-      reports.indexed(reply.index > 0);
-      await rest(budget.take(clock.now(), reply), context);
+      seat.advance(reply.index, reply.early);
+      const pause = budget.take(
+        context.clock.now(),
+        reply.entries.length,
+        pollPauseAfter(reply, seat, session, context),
+      );
+      await waiting.rest(pause, () => refresh.wanted);
     }
   } catch (error) {
-    if (!isAborted()) throw error;
+    if (!context.signal.aborted) throw error;
   } finally {
     refresh.stop();
-    connection.close();
+    route.close();
   }
 }
 
-/** The first refusal of a token that may have been rotated meanwhile: the next read asks for it anew. */
-function isRotated(
-  status: number | undefined,
-  failures: number,
-  { token }: ConsulSettings,
-): boolean {
-  return status === 403 && failures === 1 && typeof token === 'function';
+function openSession(
+  service: string,
+  datacenter: string | undefined,
+  settings: ConsulSettings,
+  context: WatchContext,
+): Session {
+  const { agents, maxParked } = settings;
+  const waiting = new Waiting(context);
+  return {
+    service,
+    datacenter,
+    settings,
+    context,
+    waiting,
+    refresh: listenForRefresh(context, waiting.poke),
+    route: new Route({ agents, maxParked, context, onNews: waiting.poke }),
+    ladder: new Ladder(settings.consistency),
+    secrets: createSecrets(agents.flatMap(({ secrets }) => secrets)),
+    isIncomplete: false,
+    able: new WeakSet(),
+  };
+}
+
+/** A good reply; or `undefined`, when a parked query was interrupted, or after what a failed read asks for. */
+async function readOrRecover(
+  seat: Seat,
+  session: Session,
+  recovery: Recovery,
+  reports: Reports,
+): Promise<HealthReply | undefined> {
+  const { context, refresh, route, secrets, waiting } = session;
+  const { label } = seat.hub;
+  try {
+    const reply = await read(seat, session);
+    if (reply === 'interrupted') return undefined;
+    recovery.succeeded();
+    reports.succeeded();
+    return reply;
+  } catch (thrown) {
+    context.signal.throwIfAborted();
+    if (thrown instanceof FairleadError) throw thrown; // the package "consul" is missing
+    const error = toAgentError(thrown, secrets.scrub);
+    const next = recovery.after(error, context.clock.now());
+    reports.failed(label, error, next);
+    const { recoveries } = route;
+    const isOver = (): boolean =>
+      refresh.wanted || route.hasBetter || route.recoveries > recoveries;
+    await waiting.rest(next.pause, isOver);
+    if (next.endsLap) route.beginLap();
+    return undefined;
+  }
+}
+
+/** How long to wait before a read that cannot block, in ms; 0 when the next one can, or when the index is of old. */
+function pollPauseAfter(
+  reply: HealthReply,
+  seat: Seat,
+  session: Session,
+  { clock, rng }: Pick<WatchContext, 'clock' | 'rng'>,
+): number {
+  const { ladder, settings } = session;
+  const startsOver = reply.index > 0 && seat.index === 0;
+  if (canPark(session) && (seat.hasSlot || startsOver)) {
+    return reply.index === 0 ? POLL_WITHOUT_INDEX_MS : 0;
+  }
+  return Math.min(pollPause(settings.pollMs, rng), ladder.keptForMs(clock.now()));
 }

@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { askAgent, readAgentZoneOptions } from '../../adapters/consul/agent-zone.js';
 import { agentZone, type AgentZoneOptions } from '../../adapters/consul.js';
 import { isFairleadError } from '../../src/errors.js';
-import { ManualClock } from '../../src/testing/manual-clock.js';
+import { ManualClock, settle } from '../../src/testing/manual-clock.js';
 import { list, poseAsAgent, silence, stuck, text, truncated } from '../integration/posing-agent.js';
 import type { Answer, PosingAgent } from '../integration/posing-agent.js';
+import { fakeConsul } from './fake-consul.js';
 import { expectInvalidOption } from '../support/errors.js';
 import { deferred, thrownBy } from '../support/promises.js';
 
@@ -61,6 +62,15 @@ describe('the zone of an agent', () => {
     await using agent = await poseAsAgent(self({ zone: 'a' }));
     expect(await ask(agent, { url: `${agent.url}/proxied/` })).toBe('a');
     expect(agent.requests[0]?.url).toBe('/proxied/v1/agent/self');
+  });
+
+  it('is asked for with a client of the user', async () => {
+    const client = fakeConsul();
+    const zone = agentZone({ client, zoneMeta: 'rack' })(never);
+    await settle();
+    expect(client.newest().path).toBe('/agent/self');
+    client.newest().reply({ Meta: { rack: '7' } });
+    expect(await zone).toBe('7');
   });
 
   it('is asked for anew each time, over a socket that is closed then', async () => {
@@ -189,8 +199,10 @@ describe('the options', () => {
     [{ url: 'no url' }, 'url', 'no url'],
     [{ zoneMeta: '' }, 'zoneMeta', ''],
     [{ zoneMeta: 7 }, 'zoneMeta', 7],
-    [{ token: ' ' }, 'token', 'an empty one'],
+    [{ token: ' ' }, 'token', 'another string'],
     [{ waitMs: 1_000 }, 'waitMs', 1_000],
+    [{ client: {} }, 'client', {}],
+    [{ client: fakeConsul(), url: 'http://a' }, 'url', 'one'],
   ])('are refused by name and value: %o', (options, option, value) => {
     expectInvalidOption(
       thrownBy(() => agentZone(options)),

@@ -56,26 +56,37 @@ describe('failed reads', () => {
 
   it.each<[string, number, string, string]>([
     ['an unknown token', 403, 'ACL not found', 'check the option "token"'],
-    ['an unknown datacenter', 500, 'No path to datacenter', 'check the option "datacenter"'],
+    [
+      'an unknown datacenter',
+      500,
+      'No path to datacenter',
+      'check the option "datacenter" (or "failover")',
+    ],
     [
       'a bad filter',
       500,
       'Failed to create boolean expression evaluator: 1:9 …',
       'check the option "filter"',
     ],
-    ['a bad request', 400, 'Invalid wait time', 'check the options of consul()'],
-    ['a foreign server', 404, '<html>', 'status 404; check the options of consul()'],
-  ])('for %s are tried again once a minute', async (_what, status, body, message) => {
-    const { client, clock, watched } = await begin();
-    for (const calls of [1, 2, 3]) {
-      client.newest().refuse(status, body);
-      await clock.advance(59_999);
-      expect(client.calls).toHaveLength(calls);
-      await clock.advance(1);
-    }
-    expect(watched.faults).toHaveLength(3);
-    expect(watched.faults[0]?.message).toContain(message);
-  });
+    ['a bad request', 400, 'Invalid wait time', 'check the options; reading'],
+    ['a foreign server', 404, '<html>', 'status 404; check the options; reading'],
+  ])(
+    'for %s are tried again after 20 to 40 s, told once a minute',
+    async (_what, status, body, message) => {
+      const { client, clock, watched } = await begin();
+      const told: number[] = [];
+      for (const calls of [1, 2, 3, 4, 5]) {
+        client.newest().refuse(status, body);
+        await settle();
+        told.push(watched.faults.length);
+        await clock.advance(29_999);
+        expect(client.calls).toHaveLength(calls);
+        await clock.advance(1);
+      }
+      expect(told).toEqual([1, 1, 2, 2, 3]);
+      expect(watched.faults[0]?.message).toContain(message);
+    },
+  );
 
   it.each<[string, (client: FakeConsul) => void, string]>([
     [
@@ -129,14 +140,34 @@ describe('the token', () => {
     expect(client.calls.map(({ token }) => token)).toEqual(['token-1', 'token-2']);
   });
 
-  it('of a function is asked for again at once after a first refusal', async () => {
-    const { client, clock } = await begin({ token: () => 'abc' });
+  it('of a function is asked for again at once after a first refusal, then every 10 s', async () => {
+    const { client, clock, watched } = await begin({ token: () => 'abc' });
     client.newest().refuse(403, 'ACL not found');
     await clock.advance(125);
-    expect(client.calls).toHaveLength(2);
+    for (const calls of [2, 3, 4]) {
+      expect(client.calls).toHaveLength(calls);
+      client.newest().refuse(403, 'ACL not found');
+      await clock.advance(9_999);
+      expect(client.calls).toHaveLength(calls);
+      await clock.advance(1);
+    }
+    expect(watched.faults.map(({ message }) => message.split('; ').at(-1))).toEqual([
+      'reading again in 0.1 s.',
+      'reading again in 10.0 s.',
+    ]);
+    // What its token has nothing to do with is not asked for as often.
+    client.newest().refuse(400, 'Invalid wait time');
+    await clock.advance(29_999);
+    expect(client.calls).toHaveLength(5);
+    await watched.abort();
+  });
+
+  it('of a text stays what it is: it is not asked for again at once', async () => {
+    const { client, clock, watched } = await begin({ token: 'abc' });
     client.newest().refuse(403, 'ACL not found');
-    await clock.advance(59_999);
-    expect(client.calls).toHaveLength(2);
+    await clock.advance(29_999);
+    expect(client.calls).toHaveLength(1);
+    await watched.abort();
   });
 
   it.each<[string, (client: FakeConsul) => void]>([

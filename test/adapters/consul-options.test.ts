@@ -26,7 +26,14 @@ describe('the options of consul()', () => {
       'http://127.0.0.1:8500/',
     );
     expect([agents.length, plan.query, datacenters, waitMs]).toEqual([1, {}, [undefined], 60_000]);
-    expect(rules).toMatchObject({ passingOnly: false, protocol: 'http' });
+    expect([plan.path, plan.blocks, plan.needs]).toEqual(['/health/service/{service}', true, []]);
+    expect(rules).toEqual({
+      passingOnly: false,
+      protocol: 'http',
+      taggedAddress: undefined,
+      port: undefined,
+      zoneMeta: 'zone',
+    });
   });
 
   it('become the words of Consul', () => {
@@ -46,12 +53,35 @@ describe('the options of consul()', () => {
     });
   });
 
+  it('may name several agents, alike but for their URLs', () => {
+    const tls = { servername: 'consul' };
+    const { agents } = readOptions({ urls: ['https://a', 'https://b/x'], tls, token: 's3cret' });
+    expect(
+      agents.map(({ source, token }) => 'url' in source && [source.url.href, source.tls, token]),
+    ).toEqual([
+      ['https://a/', tls, 's3cret'],
+      ['https://b/x', tls, 's3cret'],
+    ]);
+  });
+
+  it('may name datacenters to fail over to, also behind the agent’s own', () => {
+    expect(readOptions({ failover: ['dc2', 'dc3'] }).datacenters).toEqual([
+      undefined,
+      'dc2',
+      'dc3',
+    ]);
+    expect(readOptions({ datacenter: 'dc1', failover: [] }).datacenters).toEqual(['dc1']);
+  });
+
   it.each<[object, string, unknown]>([
     [{ url: 'no url' }, 'url', 'no url'],
-    [{ url: 'ftp://a' }, 'url', 'ftp://a'],
-    [{ url: 'http://a?x=1' }, 'url', 'http://a?x=1'],
-    [{ url: 'http://user:hunter2@a/#x' }, 'url', 'http://***@a/#x'],
-    [{ url: 'http://user:%zz@a' }, 'url', 'http://***@a'],
+    [{ url: 'ftp://a' }, 'url', 'ftp://a/'],
+    [{ url: 'https://a', tls: 'hunter2' }, 'tls', 'a string'],
+    [{ url: 'http://a?token=hunter2' }, 'url', 'http://a/?***'],
+    [{ url: 'user:hunter2@127.0.0.1:8500' }, 'url', 'a text that is not shown'],
+    [{ url: 'localhost:8500/?token=hunter2' }, 'url', 'a text that is not shown'],
+    [{ url: 'http://user:hunter2@a/#x' }, 'url', 'http://***@a/#***'],
+    [{ url: 'http://user:%zz@a' }, 'url', 'http://***@a/'],
     [{ url: 7 }, 'url', 7],
     [{ waitMs: 999 }, 'waitMs', 999],
     [{ waitMs: 600_001 }, 'waitMs', 600_001],
@@ -62,10 +92,28 @@ describe('the options of consul()', () => {
     [{ passingOnly: 'yes' }, 'passingOnly', 'yes'],
     [{ consistency: 'weak' }, 'consistency', 'weak'],
     [{ urls: [] }, 'urls', []],
+    [{ urls: 'http://a' }, 'urls', 'http://a'],
     [{ urls: ['http://a', 7] }, 'urls[1]', 7],
+    [{ urls: ['http://a', 'http://b', 'http://u:hunter2@a/'] }, 'urls[2]', 'Consul at http://a'],
+    [{ urls: ['http://a'], client: stub }, 'client', 'one'],
+    [{ urls: ['https://a', 'http://b'], tls: {} }, 'tls', 'one'],
     [{ urls: ['http://a'], url: 'http://b' }, 'url', 'one'],
     [{ failover: ['dc2', 'dc2'] }, 'failover', 'dc2'],
+    [{ failover: 'dc2' }, 'failover', 'dc2'],
+    [{ failover: [''] }, 'failover[0]', ''],
+    [{ datacenter: 'dc1', failover: ['dc2', 'dc1'] }, 'failover', 'dc1'],
+    [{ namespace: '' }, 'namespace', ''],
+    [{ partition: 7 }, 'partition', 7],
+    [{ peer: null }, 'peer', null],
+    [{ taggedAddress: '' }, 'taggedAddress', ''],
+    [{ port: 8080 }, 'port', 8080],
+    [{ zoneMeta: '' }, 'zoneMeta', ''],
+    [{ preparedQuery: 'yes' }, 'preparedQuery', 'yes'],
+    [{ nodeMeta: { 'a:b': 'c' } }, 'nodeMeta', 'a:b'],
+    [{ nodeMeta: ['a'] }, 'nodeMeta', ['a']],
     [{ maxParked: 0 }, 'maxParked', 0],
+    [{ maxParked: 1.5 }, 'maxParked', 1.5],
+    [{ maxParked: 1_001 }, 'maxParked', 1_001],
     [{ pollMs: 10 }, 'pollMs', 10],
     [{ near: '' }, 'near', ''],
     [{ filter: 1 }, 'filter', 1],
@@ -87,7 +135,7 @@ describe('the options of consul()', () => {
     });
   });
 
-  it.each([{ token: 4711_0815 }, { token: ' ' }, { token: ['hunter2'] }])(
+  it.each([{ token: 4711_0815 }, { token: ' ' }, { token: ['hunter2'] }, { token: 'hunter2€' }])(
     'never show what was given as a token: %o',
     (options) => {
       const refused = refusal(options);

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { consul } from '../../adapters/consul.js';
 import { listenForRefresh } from '../../adapters/consul/refresh.js';
 import { ManualClock, settle } from '../../src/testing/manual-clock.js';
@@ -44,12 +44,83 @@ describe('reads', () => {
 
   it('do not block after an error, whatever index it carries', async () => {
     const { client, clock } = await park();
-    client.newest().refuse(500, 'rpc error', { 'x-consul-index': '1' });
+    client.newest().refuse(500, 'out of order', { 'x-consul-index': '1' });
     await clock.advance(1_000);
     expect(reading(client)).toEqual({ calls: 3, index: undefined, wait: undefined });
     client.newest().reply([entry()], 3);
     await settle();
     expect(reading(client)).toEqual({ calls: 4, index: '3', wait: '60000ms' });
+  });
+});
+
+describe('a parked query that ends before its time, with the very index it waits on', () => {
+  it('ended because a snapshot was restored: the next read does not block', async () => {
+    const { client, clock, watched } = await park();
+    await clock.advance(59_999);
+    client.newest().reply([entry()], 10);
+    await settle();
+    expect(reading(client)).toEqual({ calls: 3, index: undefined, wait: undefined });
+    client.newest().reply([entry({ port: 81 })], 7);
+    await clock.advance(1_000);
+    expect(watched.snapshots).toHaveLength(2);
+    expect(reading(client)).toEqual({ calls: 4, index: '7', wait: '60000ms' });
+    await watched.abort();
+  });
+
+  it('makes no hot loop where it happens all the time', async () => {
+    const { client, clock, watched } = await park();
+    for (let tenth = 0; tenth < 300; tenth++) {
+      client.newest().reply([entry()], 10);
+      await clock.advance(100);
+    }
+    expect(client.calls.length).toBeGreaterThan(25);
+    expect(client.calls.length).toBeLessThanOrEqual(33);
+    expect(watched.faults).toEqual([]);
+    await watched.abort();
+  });
+
+  it('is none whose wait is over, nor one that brings news', async () => {
+    const { client, clock, watched } = await park();
+    await clock.advance(60_000);
+    client.newest().reply([entry()], 10);
+    await settle();
+    expect(reading(client)).toEqual({ calls: 3, index: '10', wait: '60000ms' });
+    await clock.advance(2_000);
+    client.newest().reply([entry({ port: 81 })], 11);
+    await settle();
+    expect(reading(client)).toEqual({ calls: 4, index: '11', wait: '60000ms' });
+    await watched.abort();
+  });
+});
+
+describe('an index that goes backwards', () => {
+  it('is told once a minute at most, as a fault that does no harm', async () => {
+    const { client, clock, watched } = await park();
+    const told: number[] = [];
+    for (let second = 0; second <= 62; second++) {
+      client.newest().reply([entry()], 10 - (second % 2));
+      await clock.advance(1_000);
+      if (watched.faults.length > told.length) told.push(second);
+    }
+    expect(told).toEqual([1, 61]);
+    expect(watched.faults[0]).toEqual({
+      message:
+        'Consul was started anew, or its data restored: the index of "web" went from 10 back to 9.',
+      field: 'X-Consul-Index',
+      value: 9,
+    });
+    expect(watched.snapshots).toHaveLength(1);
+    await watched.abort();
+  });
+
+  it('is told after failed reads, too: an agent that is started anew', async () => {
+    const { client, clock, watched } = await park();
+    client.newest().fail(new Error('down'));
+    await clock.advance(125);
+    client.newest().reply([entry()], 3);
+    await settle();
+    expect(watched.faults.map(({ field }) => field)).toEqual([undefined, 'X-Consul-Index']);
+    await watched.abort();
   });
 });
 
@@ -133,12 +204,15 @@ describe('successful reads', () => {
   });
 
   it('above 5,000 entries have one in five seconds', async () => {
-    const { client, clock } = await begin();
+    const { client, clock, watched } = await begin();
     const many = Array.from({ length: 5_001 }, (_, id) => entry({ id: `web-${id}` }));
-    for (const index of [1, 2, 3]) {
+    for (const index of [1, 2]) {
       client.newest().reply(many, index);
-      await settle();
+      // Lists as long as this are read in turns, which take real time.
+      await vi.waitFor(() => expect(client.calls).toHaveLength(index + 1), 5_000);
     }
+    client.newest().reply(many, 3);
+    await vi.waitFor(() => expect(watched.confirmed).toHaveLength(3), 5_000);
     await clock.advance(4_999);
     expect(client.calls).toHaveLength(3);
     await clock.advance(1);
@@ -159,18 +233,50 @@ describe('successful reads', () => {
 });
 
 describe('the wish for fresh data', () => {
-  it('ends a parked query and reads without blocking', async () => {
+  it('reads without blocking, beside the query that is parked', async () => {
     const { client, watched } = await park();
     const parked = client.newest();
     watched.refresh();
     await settle();
-    expect(parked.cancelled).toBe(true);
     expect(reading(client)).toEqual({ calls: 3, index: undefined, wait: undefined });
-    expect(watched.faults).toEqual([]);
     client.newest().reply([entry({ port: 81 })], 11);
     await settle();
     expect(watched.snapshots).toHaveLength(2);
-    expect(reading(client)).toEqual({ calls: 4, index: '11', wait: '60000ms' });
+    // An agent keeps the connection of a query that is given up until its wait is over.
+    expect(parked.cancelled).toBe(false);
+    expect(client.calls).toHaveLength(3);
+    parked.reply([entry({ port: 82 })], 12);
+    await settle();
+    expect(watched.snapshots).toHaveLength(3);
+    expect(watched.faults).toEqual([]);
+  });
+
+  it('gives the parked query up when the index went backwards: it waits for what will not come', async () => {
+    const { client, clock, watched } = await park();
+    const parked = client.newest();
+    watched.refresh();
+    await settle();
+    client.newest().reply([entry({ port: 81 })], 5);
+    await clock.advance(1_000);
+    expect(parked.cancelled).toBe(true);
+    expect(reading(client)).toEqual({ calls: 4, index: undefined, wait: undefined });
+    client.newest().reply([entry({ port: 81 })], 5);
+    await clock.advance(1_000);
+    expect(watched.snapshots).toHaveLength(2);
+    await watched.abort();
+  });
+
+  it('is granted again and again without one more parked query', async () => {
+    const { client, clock, watched } = await park();
+    for (let second = 0; second < 50; second++) {
+      watched.refresh();
+      await clock.advance(1_000);
+      client.newest().reply([entry()], 10);
+      await settle();
+    }
+    expect(client.calls.filter(({ query }) => query['wait'] !== undefined)).toHaveLength(1);
+    expect(client.calls.length).toBeGreaterThan(40);
+    await watched.abort();
   });
 
   it('leaves a read alone that does not block', async () => {
@@ -189,14 +295,8 @@ describe('the wish for fresh data', () => {
     const sleep = (): Promise<void> =>
       ++sleeps > 100 ? Promise.reject(new Error('a hot loop')) : Promise.resolve();
     const { signal } = new AbortController();
-    const refresh = listenForRefresh({
-      clock,
-      signal,
-      sleep,
-      rng: half,
-      report: () => undefined,
-      confirm: () => undefined,
-    });
+    const context = { clock, signal, sleep, rng: half, report: () => {}, confirm: () => {} };
+    const refresh = listenForRefresh(context, () => {});
     await clock.advance(10_000);
     refresh.stop();
     expect(sleeps).toBe(11);

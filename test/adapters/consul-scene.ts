@@ -1,6 +1,8 @@
 import { consul, type ConsulOptions } from '../../adapters/consul.js';
 import { ManualClock, settle } from '../../src/testing/manual-clock.js';
-import type { Rng } from '../../src/types.js';
+import type { DiscoveryAdapter, Rng } from '../../src/types.js';
+import { readOptions } from '../../adapters/consul/options.js';
+import { watchDatacenter } from '../../adapters/consul/watch.js';
 import { entry, fakeConsul, type FakeConsul } from './fake-consul.js';
 import { watchWith, type Watched } from './watched.js';
 
@@ -27,4 +29,17 @@ export async function park(options: ConsulOptions = {}): Promise<Scene> {
   scene.client.newest().reply([entry()], 10);
   await settle();
   return scene;
+}
+
+/** An adapter for several agents. In its options they are URLs, which no fake stands behind. */
+export function consulOf(
+  clients: readonly FakeConsul[],
+  options: ConsulOptions = {},
+): DiscoveryAdapter {
+  const agents = clients.flatMap((client) => readOptions({ ...options, client }).agents);
+  const settings = { ...readOptions(options), agents };
+  return {
+    name: 'consul',
+    watch: (service, context) => watchDatacenter(service, undefined, settings, context),
+  };
 }

@@ -18,19 +18,42 @@ export interface FakeCall {
 export interface ReplyChanges {
   readonly statusCode?: number;
   readonly contentType?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** How probes (`/status/leader`) are answered: with a leader, with none, or not at all. */
+export type ProbeAnswer = 'leader' | 'no leader' | 'silence';
+
+/** A right that was asked for, as Consul takes it. */
+export interface AskedRight {
+  readonly Resource: string;
+  readonly Segment: string;
 }
 
 export interface FakeConsul extends ConsulLike, PapiClient {
+  /** All but probes and questions of rights, which are answered by themselves. */
   readonly calls: readonly FakeCall[];
   /** The newest call. */
   newest(): FakeCall;
+  probe: ProbeAnswer;
+  /** Probes so far. */
+  probes: number;
+  /** Whether the token holds a right; `undefined` while ACLs are off. */
+  holds: ((right: AskedRight) => boolean) | undefined;
+  /** Each question of rights. */
+  readonly asked: readonly (readonly AskedRight[])[];
 }
 
 /** A Consul client whose replies a test writes by hand. */
 export function fakeConsul(): FakeConsul {
   const calls: FakeCall[] = [];
-  return {
+  const asked: (readonly AskedRight[])[] = [];
+  const fake: FakeConsul = {
     calls,
+    asked,
+    probe: 'leader',
+    probes: 0,
+    holds: undefined,
     newest() {
       const call = calls.at(-1);
       if (call === undefined) throw new Error('nothing was asked yet');
@@ -40,7 +63,7 @@ export function fakeConsul(): FakeConsul {
     health: {},
     kv: {},
     session: {},
-    _request: ({ path, params, query, headers, ctx }) =>
+    _request: ({ path, params, query, headers, body: sent, ctx }) =>
       new Promise((resolve, reject) => {
         let cancelled = false;
         ctx.once('cancel', () => {
@@ -52,6 +75,24 @@ export function fakeConsul(): FakeConsul {
           const res = { statusCode: status, headers: head, body: Buffer.from(text) };
           resolve({ res });
         };
+        if (path === '/status/leader') {
+          fake.probes++;
+          if (fake.probe !== 'silence') {
+            end(200, {}, fake.probe === 'leader' ? '"127.0.0.1:8300"' : '""');
+          }
+          return;
+        }
+        if (path === '/internal/acl/authorize') {
+          const { holds } = fake;
+          const rights = sent as readonly AskedRight[];
+          asked.push(rights);
+          if (holds === undefined) end(401, {}, 'ACL support disabled');
+          else {
+            const answer = rights.map((right) => ({ ...right, Allow: holds(right) }));
+            end(200, { 'content-type': 'application/json' }, answer);
+          }
+          return;
+        }
         calls.push({
           path: path.replace(/\{(\w+)\}/g, (_, name: string) => String(params[name])),
           query,
@@ -59,9 +100,11 @@ export function fakeConsul(): FakeConsul {
           get cancelled() {
             return cancelled;
           },
-          reply(entries, index, { statusCode = 200, contentType = 'application/json' } = {}) {
+          reply(entries, index, changes = {}) {
+            const { statusCode = 200, contentType = 'application/json', headers: more } = changes;
             const headers = {
               'content-type': contentType,
+              ...more,
               ...(index === undefined ? {} : { 'x-consul-index': String(index) }),
             };
             end(statusCode, headers, entries === undefined ? '' : JSON.stringify(entries));
@@ -73,10 +116,12 @@ export function fakeConsul(): FakeConsul {
         });
       }),
   };
+  return fake;
 }
 
 export interface EntryFields {
   readonly id?: string;
+  readonly node?: string;
   readonly port?: unknown;
   readonly address?: unknown;
   readonly nodeAddress?: string;
@@ -94,7 +139,7 @@ export function entry(fields: EntryFields = {}): unknown {
   return {
     Node: {
       ID: 'c8759191-3731-887e-3c5b-18969787d083',
-      Node: 'n1',
+      Node: fields.node ?? 'n1',
       Address: fields.nodeAddress ?? '10.0.0.1',
       Datacenter: 'dc1',
       TaggedAddresses: null,

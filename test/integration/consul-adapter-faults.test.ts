@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
-import { getEventListeners } from 'node:events';
+import { getEventListeners, once } from 'node:events';
+import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { consul } from '../../adapters/consul.js';
 import { realEnv } from '../../src/env.js';
@@ -32,6 +34,16 @@ const fastClock: Clock = (() => {
     sleep: (ms, signal) => clock.sleep(ms / 100, signal),
   };
 })();
+
+/** Listens, and takes no connection: one waits, further ones are not even answered. */
+const FULL_QUEUE = `
+  const { createServer } = require('node:net');
+  const { parentPort } = require('node:worker_threads');
+  const server = createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+    parentPort.postMessage(server.address().port);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  });
+`;
 
 const watch = (agent: PosingAgent, options: { token?: string } = {}, clock = realEnv().clock) =>
   watchWith(consul({ url: agent.url, ...options }), { clock, rng: soon });
@@ -151,15 +163,40 @@ describe('sockets', () => {
     expect(agent.requests).toHaveLength(3);
   });
 
-  it('are none after a parked query is given up for fresh data, but the new one', async () => {
-    await using agent = await poseAsAgent(first, silence, second, silence);
+  it('are one more for fresh data, beside the query that stays parked', async () => {
+    await using agent = await poseAsAgent(first, silence, second);
     const watched = watch(agent);
     await agent.until(({ requests }) => requests.length === 2);
-    watched.refresh();
-    await watched.until(({ snapshots }) => snapshots.length === 2);
-    await agent.until(({ open, requests }) => requests.length === 4 && open === 1);
+    for (const requests of [3, 4]) {
+      watched.refresh();
+      await agent.until((posing) => posing.requests.length === requests);
+      await realEnv().clock.sleep(1_000);
+    }
+    expect(watched.snapshots).toHaveLength(2);
+    expect([agent.connections, agent.open]).toEqual([2, 2]);
     expect(watched.faults).toEqual([]);
     await watched.abort();
+    await agent.until(({ open }) => open === 0);
+  });
+
+  it('to an address that swallows what is sent there are given up after 2 s', async () => {
+    const worker = new Worker(FULL_QUEUE, { eval: true });
+    const [port] = (await once(worker, 'message')) as [number];
+    const waiting = Array.from({ length: 8 }, () => connect(port, '127.0.0.1'));
+    for (const socket of waiting) socket.on('error', () => undefined);
+    await realEnv().clock.sleep(100);
+    const startMs = performance.now();
+    const watched = watchWith(consul({ url: `http://127.0.0.1:${port}` }), {
+      clock: realEnv().clock,
+    });
+    await watched.until(({ faults }) => faults.length === 1);
+    const tookMs = performance.now() - startMs;
+    await watched.abort();
+    for (const socket of waiting) socket.destroy();
+    await worker.terminate();
+    expect(watched.faults[0]?.message).toContain('no connection within 2 s');
+    expect(tookMs).toBeGreaterThan(1_900);
+    expect(tookMs).toBeLessThan(6_000);
   });
 
   it('go to the base path of the URL, and to IPv6 addresses without their brackets', async () => {
@@ -176,17 +213,18 @@ describe('sockets', () => {
     await nobody.abort();
   });
 
-  it('let the process end while a query is parked on one', async () => {
+  it('let the process end while a query is parked on one, and a probe kept its own', async () => {
     await using agent = await poseAsAgent(first, second, silence);
     const child = fileURLToPath(new URL('parked-process.ts', import.meta.url));
     const startMs = performance.now();
     const { stdout } = await promisify(execFile)(
       process.execPath,
-      ['--import', 'tsx', child, agent.url],
+      ['--import', 'tsx', child, agent.url, '6000'],
       { timeout: 20_000 },
     );
     expect(stdout).toBe('2 snapshots, ended by itself\n');
     expect(agent.requests).toHaveLength(3);
-    expect(performance.now() - startMs).toBeLessThan(10_000);
+    expect(agent.connections).toBe(2);
+    expect(performance.now() - startMs).toBeLessThan(15_000);
   });
 });

@@ -72,6 +72,12 @@ describe('a real agent', () => {
     expect(await agentZone({ url: agent.url, zoneMeta: 'rack' })(signal)).toBe('7');
   });
 
+  it('tells it to a client of the user, too', async () => {
+    const { default: Consul } = await import('consul');
+    const own = new Consul({ host: '127.0.0.1', port: Number(new URL(agent.url).port) });
+    expect(await agentZone({ client: own, zoneMeta: 'rack' })(signal)).toBe('7');
+  });
+
   it('may know none', async () => {
     expect(await agentZone({ url: agent.url, zoneMeta: 'shelf' })(signal)).toBeUndefined();
   });
@@ -86,6 +92,19 @@ describe('a real agent', () => {
       { name: 'zone eu-west-1a', ratio: 0.97, candidates: 1 },
       { name: 'zone eu-west-1b', ratio: expect.closeTo(0.03, 12) as number, candidates: 1 },
     ]);
+  });
+
+  it('places its callers and its instances by other metadata alike', async () => {
+    await agent.register({ name: 'racked', port: 8003 });
+    const client = createClient({
+      service: 'racked',
+      discovery: consul({ url: agent.url, zoneMeta: 'rack' }),
+      stages: { zone: { local: agentZone({ url: agent.url, zoneMeta: 'rack' }) } },
+    });
+    clients.push(client);
+    await client.ready();
+    expect(await zoneOf(client)).toBe('7');
+    expect(client.snapshot().instances).toMatchObject([{ zone: '7' }]);
   });
 
   it('that is away is asked until it is back', async () => {

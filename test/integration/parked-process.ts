@@ -3,14 +3,15 @@ import { consul } from '../../adapters/consul.js';
 import { realEnv } from '../../src/env.js';
 import { watchWith } from '../adapters/watched.js';
 
-const url = process.argv[2] ?? '';
+const [url = '', holdMs = '300'] = process.argv.slice(2);
 const watched = watchWith(consul({ url }), { clock: realEnv().clock });
 
-// Holds the process until the third read, which is never answered, has been sent on the reused socket.
+// Holds the process until the third read, which is never answered, has been sent on the reused socket, and a little
+// longer: long enough for a probe, if told so.
 const hold = setInterval(() => {
   if (watched.snapshots.length < 2) return;
   clearInterval(hold);
-  setTimeout(() => undefined, 300);
+  setTimeout(() => undefined, Number(holdMs));
 }, 10);
 
 process.once('exit', () => {

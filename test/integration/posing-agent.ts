@@ -4,9 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export type Answer = (response: ServerResponse, request: IncomingMessage) => void;
 
-/** A server that poses as an agent, for what a real one does not do when asked to. */
+/**
+ * A server that poses as an agent, for what a real one does not do when asked to. Probes (`/v1/status/leader`) and
+ * questions of rights it answers by itself, as an agent does that has a leader and no ACLs.
+ */
 export interface PosingAgent extends AsyncDisposable {
   readonly url: string;
+  /** What the script was asked. */
   readonly requests: readonly {
     readonly url: string;
     readonly headers: IncomingMessage['headers'];
@@ -25,6 +29,14 @@ export async function poseAsAgent(...script: readonly Answer[]): Promise<PosingA
   const sockets = new Set<Socket>();
   let connections = 0;
   const server = createServer((request, response) => {
+    if (request.url?.endsWith('/v1/status/leader') === true) {
+      response.writeHead(200, { 'content-type': 'application/json' }).end('"127.0.0.1:8300"');
+      return;
+    }
+    if (request.url?.includes('/v1/internal/acl/authorize') === true) {
+      response.writeHead(401).end('ACL support disabled');
+      return;
+    }
     const answer = script[Math.min(requests.length, script.length - 1)];
     requests.push({ url: request.url ?? '', headers: request.headers });
     answer?.(response, request);
