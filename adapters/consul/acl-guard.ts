@@ -44,7 +44,7 @@ const NAMED = 3;
  */
 export class AclGuard {
   /** The last list, and what was kept beside it. */
-  #known: Places = new Map();
+  #known: Places;
   #last: Places | undefined;
   #verdict: Verdict = WHOLE;
   /** Kept for one list more: the rights to them are there again. */
@@ -53,10 +53,23 @@ export class AclGuard {
   #askedAtMs = -Infinity;
   #wasFiltered = false;
   #sawHeader = false;
-  #sawEntries = false;
+  #sawEntries: boolean;
 
-  /** @param service what is read; `undefined` when that is a prepared query, whose name is not that of a service. */
-  constructor(private readonly service: string | undefined) {}
+  /**
+   * @param service what is read; `undefined` when that is a prepared query, whose name is not that of a service.
+   * @param known of a watch before this one.
+   */
+  constructor(
+    private readonly service: string | undefined,
+    known: Places = new Map(),
+  ) {
+    this.#known = known;
+    this.#sawEntries = known.size > 0;
+  }
+
+  get known(): Places {
+    return this.#known;
+  }
 
   /** True when rights are there again, says the agent, but the list judged last may be from before. */
   get isUnsure(): boolean {

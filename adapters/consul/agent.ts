@@ -93,7 +93,8 @@ function isReply(error: unknown): boolean {
   return error instanceof AgentError && error.status !== undefined;
 }
 
-/** Node names the call that failed: nothing was sent when it was one of these. */
+/** Node names the call that failed: nothing was sent when it was one of these, for each address of a name. */
 function isUnconnected(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every(isUnconnected);
   return isObject(error) && (error['syscall'] === 'connect' || error['syscall'] === 'getaddrinfo');
 }

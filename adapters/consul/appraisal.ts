@@ -1,5 +1,6 @@
 import type { Instance, Snapshot, SourceStanding } from '../../src/types.js';
 import { AclGuard, type Verdict } from './acl-guard.js';
+import type { AppraisalMemory } from './appraisal-memory.js';
 import { readEntries } from './entries.js';
 import { fingerprintOf, lineOf } from './fingerprint.js';
 import { whyStale } from './freshness.js';
@@ -22,14 +23,21 @@ export interface Appraisal {
 export class Appraiser {
   readonly #guard: AclGuard;
   /** The instances of the last list and what was kept beside them, by id. */
-  #seen: ReadonlyMap<string, Instance> = new Map();
+  #seen: ReadonlyMap<string, Instance>;
 
   constructor(
     private readonly session: Session,
     private readonly reports: Reports,
+    before?: AppraisalMemory,
   ) {
     const { plan } = session.settings;
-    this.#guard = new AclGuard(plan.emptyMeans === 'not-found' ? session.service : undefined);
+    const service = plan.emptyMeans === 'not-found' ? session.service : undefined;
+    this.#guard = new AclGuard(service, before?.places);
+    this.#seen = before?.instances ?? new Map<string, Instance>();
+  }
+
+  get memory(): AppraisalMemory {
+    return { places: this.#guard.known, instances: this.#seen };
   }
 
   /** `undefined`: of its entries none can be used, which says as little about the instances as a failed read. */

@@ -145,11 +145,15 @@ function quieten(socket: Duplex): void {
   if (socket instanceof Socket) socket.unref();
 }
 
-/** Gives up on an address that swallows what is sent there. A timer of the socket's own keeps no process alive. */
+/**
+ * Gives up on an address that swallows what is sent there, with an error as Node's own: nothing was sent. A timer of the
+ * socket's own keeps no process alive.
+ */
 function limitConnecting(socket: Duplex): void {
   if (!(socket instanceof Socket)) return;
   const onTimeout = (): void => {
-    socket.destroy(new Error(`no connection within ${String(CONNECT_MS / 1_000)} s`));
+    const error = new Error(`no connection within ${String(CONNECT_MS / 1_000)} s`);
+    socket.destroy(Object.assign(error, { code: 'ETIMEDOUT', syscall: 'connect' }));
   };
   socket.setTimeout(CONNECT_MS, onTimeout);
   socket.once('connect', () => {

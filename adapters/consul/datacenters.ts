@@ -61,9 +61,8 @@ async function* watchSeveral(
   // Whoever stops reading ends the parts, too. The watch that follows may begin at once: it finds what they knew.
   const end = (): void => {
     if (ending.signal.aborted) return;
-    for (const [rank, { snapshot, remembered: earlier }] of parts.entries()) {
-      const known = snapshot ?? earlier;
-      if (known !== undefined) remembered.keep(service, rank, known, context.clock.now());
+    for (const [rank, { toRemember }] of parts.entries()) {
+      if (toRemember !== undefined) remembered.keep(service, rank, toRemember, context.clock.now());
     }
     ending.abort(context.signal.reason ?? new Error('nobody watches any more'));
     bell.ring();

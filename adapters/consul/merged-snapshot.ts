@@ -8,7 +8,7 @@ export interface DatacenterView {
   readonly snapshot: Snapshot | undefined;
   /** That of a watch that ended just now, while there is none of this one. */
   readonly remembered: Snapshot | undefined;
-  /** Nothing is known of it, and it may yet be heard of. */
+  /** No complete list of it is known, and one may yet come. */
   readonly isAwaited: boolean;
   /** Why nothing newer can be had; `undefined` while all is well. */
   readonly trouble: string | undefined;
@@ -88,7 +88,9 @@ function caveatsOf(views: readonly DatacenterView[]): SnapshotCaveats {
   const stale = words((view) => (view === first ? (view.trouble ?? view.stale) : undefined));
   // What was known of it before this watch began must not go because another datacenter has answered.
   const incomplete = words((view) =>
-    view === first && view.isAwaited ? 'nothing is known of it yet' : view.snapshot?.incomplete,
+    view === first && view.isAwaited
+      ? (view.snapshot?.incomplete ?? 'nothing is known of it yet')
+      : undefined,
   );
   return {
     ...(stale === undefined ? {} : { stale }),

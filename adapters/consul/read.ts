@@ -29,9 +29,12 @@ export interface HealthReply extends Reply {
  */
 export async function read(seat: Seat, session: Session): Promise<HealthReply | 'interrupted'> {
   const { refresh, secrets, settings } = session;
+  // This read grants it, even if it fails before anything is asked: else the pause after it would be cut short for ever.
+  const isWanted = refresh.wanted;
+  refresh.wanted = false;
   if (canPark(session)) await seat.takeSlot();
   await checkAgent(seat, session);
-  const blocks = canPark(session) && seat.hasSlot && seat.index > 0 && !refresh.wanted;
+  const blocks = canPark(session) && seat.hasSlot && seat.index > 0 && !isWanted && !refresh.wanted;
   const reply = await (blocks ? readParked(seat, session) : readPlain(seat, session));
   if (reply === 'interrupted') return reply;
   if (reply.status !== 200) throw badStatus(reply, secrets.scrub);

@@ -45,7 +45,7 @@ export function createReports(
         const atMs = clock.now();
         if (refusal?.text === text && atMs - refusal.atMs < AGAIN_AFTER_MS) return;
         refusal = { text, atMs };
-      }
+      } else refusal = undefined; // one after another fault is news again: the status names the newest
       report({
         message: `${label} gave no list of ${what}: ${error.message}; ${words}.`,
         effect: isRefused ? 'refused' : 'stale',

@@ -3,6 +3,7 @@ import type { Snapshot, WatchContext } from '../../src/types.js';
 import { checkString } from '../../src/validate.js';
 import { toAgentError } from './agent-error.js';
 import { Appraiser } from './appraisal.js';
+import { keepMemory, recallMemory } from './appraisal-memory.js';
 import { Ladder } from './ladder.js';
 import type { ConsulSettings } from './options.js';
 import { POLL_WITHOUT_INDEX_MS, pollPause, ReadBudget } from './pace.js';
@@ -32,7 +33,14 @@ export async function* watchDatacenter(
   const named = datacenter === undefined ? '' : ` in datacenter ${show(datacenter)}`;
   const reports = createReports(`${show(service)}${named}`, context);
   const recovery = new Recovery(route, ladder, settings.token, context.rng);
-  const appraiser = new Appraiser(session, reports);
+  const { clock, signal } = context;
+  const key = `${datacenter ?? ''} ${service}`;
+  const appraiser = new Appraiser(session, reports, recallMemory(settings, key, clock.now()));
+  // At once: the watch that follows may begin before this one has ended.
+  const keep = (): void => {
+    keepMemory(settings, key, appraiser.memory, clock.now());
+  };
+  signal.addEventListener('abort', keep, { once: true });
   const budget = new ReadBudget();
   let published: string | undefined;
   try {
@@ -64,6 +72,7 @@ export async function* watchDatacenter(
   } catch (error) {
     if (!context.signal.aborted) throw error;
   } finally {
+    signal.removeEventListener('abort', keep);
     refresh.stop();
     route.close();
   }

@@ -313,6 +313,27 @@ describe('a watch that is begun anew', () => {
     await second.watched.abort();
   });
 
+  it('does not take a list that has just collapsed for a second reading of it', async () => {
+    const remembered = new RememberedLists();
+    const first = await play(two, undefined, remembered);
+    await first.stage('dc1').emit(a);
+    await first.stage('dc2').emit(b);
+    await first.stage('dc2').emit();
+    const aborted = first.watched.abort();
+    const second = await play(two, first.clock, remembered);
+    await aborted;
+    await second.stage('dc1').emit(a);
+    expect(newest(second.watched)).toHaveLength(2);
+    // What it says itself counts, and is what a third one goes on with.
+    await second.stage('dc2').emit();
+    expect(newest(second.watched)).toHaveLength(1);
+    await second.watched.abort();
+    const third = await play(two, first.clock, remembered);
+    await third.stage('dc1').emit(a);
+    expect(newest(third.watched)).toHaveLength(1);
+    await third.watched.abort();
+  });
+
   it('later than a minute knows nothing', async () => {
     const remembered = new RememberedLists();
     const first = await play(two, undefined, remembered);
@@ -335,6 +356,40 @@ describe('a first datacenter that was never heard', () => {
     await stage('dc2').emit(b);
     expect(watched.snapshots.at(-1)).toHaveProperty('incomplete');
     await clock.advance(600_000);
+    // Whether or not the others have news.
+    stage('dc1').context.report({ message: 'no servers', effect: 'stale' });
+    await settle();
+    expect(watched.snapshots.at(-1)).not.toHaveProperty('incomplete');
+    await watched.abort();
+  });
+});
+
+describe('a list that is incomplete', () => {
+  it('keeps what is known of its datacenter, and of no other', async () => {
+    const { watched, stage } = await play(two);
+    await stage('dc1').emit(a);
+    await stage('dc2').emit(b);
+    await stage('dc2').say({ kind: 'not-found', incomplete: 'rights are missing' });
+    await stage('dc1').emit();
+    expect(newest(watched)).toEqual([['dc2/n/b', 1_002]]);
+    expect(watched.snapshots.at(-1)).not.toHaveProperty('incomplete');
+    stage('dc1').context.confirm({ details: { agent: 'x' } });
+    await settle();
+    expect(watched.confirmed.at(-1)?.details).toEqual({ agent: 'x', dc2: 'rights are missing' });
+    await stage('dc2').emit();
+    expect(newest(watched)).toEqual([]);
+    await watched.abort();
+  });
+
+  it('has what a saved list knows kept, for ten minutes, when it is the first of the first', async () => {
+    const { watched, stage, clock } = await play(two);
+    await stage('dc1').say({ kind: 'not-found', incomplete: 'rights are missing' });
+    await stage('dc2').emit(b);
+    expect(watched.snapshots.at(-1)).toMatchObject({
+      incomplete: 'datacenter "dc1": rights are missing',
+      stale: 'datacenter "dc1": rights are missing',
+    });
+    await clock.advance(600_000);
     await stage('dc2').emit(b);
     expect(watched.snapshots.at(-1)).not.toHaveProperty('incomplete');
     await watched.abort();
@@ -351,10 +406,8 @@ describe('what a datacenter says of itself', () => {
       stale: 'from a cache',
       incomplete: 'rights are missing',
     });
-    expect(watched.snapshots.at(-1)).toMatchObject({
-      incomplete: 'datacenter "dc2": rights are missing',
-    });
-    // Only the first datacenter's age matters: the others are there in case.
+    // Only the first datacenter's matters: the others are there in case.
+    expect(watched.snapshots.at(-1)).not.toHaveProperty('incomplete');
     expect(watched.snapshots.at(-1)).not.toHaveProperty('stale');
     await stage('dc1').say({ kind: 'instances', instances: [a], stale: 'from a follower' });
     expect(watched.snapshots.at(-1)).toMatchObject({

@@ -311,6 +311,28 @@ describe('the wish for fresh data', () => {
     expect(parked.cancelled).toBe(false);
   });
 
+  it('is granted by a read that fails before it asks: the pauses after it are whole', async () => {
+    const counts = [];
+    for (const wishes of [0, 1]) {
+      const { client, clock, watched } = await begin({ peer: 'east' });
+      const answer = async (): Promise<void> => {
+        client.newest().reply({ Config: { Version: '1.8.7' } });
+        await settle();
+      };
+      await answer();
+      for (let wish = 0; wish < wishes; wish++) watched.refresh();
+      for (let step = 0; step < 600; step++) {
+        await clock.advance(500);
+        await answer();
+      }
+      counts.push(client.calls.length);
+      await watched.abort();
+    }
+    const [unwanted = 0, wanted = 0] = counts;
+    expect(unwanted).toBeGreaterThan(5);
+    expect(wanted).toBeLessThanOrEqual(unwanted + 1);
+  });
+
   it('ends a backoff, but makes no hot loop', async () => {
     const { client, clock, watched } = await begin();
     for (let second = 0; second < 60; second++) {

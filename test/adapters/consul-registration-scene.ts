@@ -24,8 +24,12 @@ export interface Asked {
   readonly token: string | undefined;
 }
 
-/** How the agent behaves: as a healthy one, with this status and text, not at all, or unreachable. */
-export type Behaviour = 'well' | readonly [status: number, text: string] | 'hangs' | 'refuses';
+/**
+ * How the agent behaves: as a healthy one, with this status and text, not at all, unreachable, or unreachable at each
+ * address of its name.
+ */
+export type Behaviour =
+  'well' | readonly [status: number, text: string] | 'hangs' | 'refuses' | 'refuses everywhere';
 
 export interface FakeAgent extends ConsulLike, PapiClient {
   readonly asked: readonly Asked[];
@@ -64,8 +68,13 @@ function fakeAgent(clock: ManualClock): FakeAgent {
         const behaviour = agent.behave(request) ?? 'well';
         if (behaviour === 'hangs') return;
         if (behaviour === 'refuses') {
-          const details = { code: 'ECONNREFUSED', syscall: 'connect' };
-          reject(Object.assign(new Error('connect ECONNREFUSED'), details));
+          reject(refused());
+          return;
+        }
+        if (behaviour === 'refuses everywhere') {
+          reject(
+            Object.assign(new AggregateError([refused(), refused()]), { code: 'ECONNREFUSED' }),
+          );
           return;
         }
         const [status, text] = behaviour === 'well' ? answer(agent, request) : behaviour;
@@ -79,6 +88,12 @@ function fakeAgent(clock: ManualClock): FakeAgent {
       }),
   };
   return agent;
+}
+
+/** As Node's. */
+function refused(): Error {
+  const details = { code: 'ECONNREFUSED', syscall: 'connect' };
+  return Object.assign(new Error('connect ECONNREFUSED'), details);
 }
 
 function answer(agent: FakeAgent, { path, body, query }: Asked): readonly [number, string] {

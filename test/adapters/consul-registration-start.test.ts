@@ -92,10 +92,13 @@ describe('a start whose registration got no reply', () => {
     ]);
   });
 
-  it('leaves alone what it never reached', async () => {
+  it.each([
+    ['its address', 'refuses'],
+    ['any address of its name', 'refuses everywhere'],
+  ] as const)('leaves alone what it never reached at %s', async (_where, behaviour) => {
     const controller = new AbortController();
     const refuse = (agent: Scene['agent']) => {
-      agent.behave = () => 'refuses';
+      agent.behave = () => behaviour;
     };
     const scene = await begin({}, refuse, controller.signal);
     controller.abort(new Error('enough'));

@@ -114,6 +114,18 @@ describe('a read that is refused', () => {
     await watched.abort();
   });
 
+  it('is told at once after another fault, though it says the same', async () => {
+    const { client, clock, watched } = await park();
+    client.newest().refuse(403, 'ACL not found');
+    await clock.advance(30_000);
+    client.newest().fail(new Error('down'));
+    await clock.advance(10_000);
+    client.newest().refuse(403, 'ACL not found');
+    await settle();
+    expect(watched.faults.map(({ effect }) => effect)).toEqual(['refused', 'stale', 'refused']);
+    await watched.abort();
+  });
+
   it('with a token that is asked for anew is only stale at first', async () => {
     const { client, clock, watched } = await begin({ token: () => 'abc' });
     client.newest().refuse(403, 'ACL not found');
