@@ -1,11 +1,11 @@
 /** `fairlead/consul`: the instances of a service as a Consul agent sees them, zones, services registered there, elections. */
 import { backgroundClock, realEnv } from '../src/env.js';
 import type { ZoneSource } from '../src/topology-options.js';
-import type { DiscoveryAdapter } from '../src/types.js';
+import type { DiscoveryAdapter, Snapshot } from '../src/types.js';
 import { type AgentZoneOptions, askAgent, readAgentZoneOptions } from './consul/agent-zone.js';
 import { watchDatacenters } from './consul/datacenters.js';
 import { type ConsulOptions, readOptions } from './consul/options.js';
-import { RememberedLists } from './consul/remembered-lists.js';
+import { Recent } from './consul/recent.js';
 
 export type { AgentZoneOptions } from './consul/agent-zone.js';
 export type { Consistency, ConsulOptions } from './consul/options.js';
@@ -75,7 +75,7 @@ export type {
  */
 export function consul(options: ConsulOptions = {}): DiscoveryAdapter {
   const settings = readOptions(options);
-  const remembered = new RememberedLists();
+  const remembered = new Recent<Snapshot>();
   return {
     name: 'consul',
     watch: (service, context) =>

@@ -6,7 +6,7 @@ import { DatacenterPart } from './datacenter-part.js';
 import { mergeDatacenters } from './merged-snapshot.js';
 import { mergeStandings } from './merged-standing.js';
 import type { ConsulSettings } from './options.js';
-import { RememberedLists } from './remembered-lists.js';
+import { Recent } from './recent.js';
 import { watchDatacenter } from './watch.js';
 
 /**
@@ -15,13 +15,14 @@ import { watchDatacenter } from './watch.js';
  * while it cannot be read.
  *
  * @param watch of one datacenter.
+ * @param remembered the last lists of watches that ended, by datacenter.
  */
 export function watchDatacenters(
   service: string,
   settings: ConsulSettings,
   context: WatchContext,
   watch: typeof watchDatacenter = watchDatacenter,
-  remembered = new RememberedLists(),
+  remembered = new Recent<Snapshot>(),
 ): AsyncIterable<Snapshot> {
   const [first, ...others] = settings.datacenters;
   return others.length === 0
@@ -33,7 +34,7 @@ async function* watchSeveral(
   service: string,
   settings: ConsulSettings,
   context: WatchContext,
-  remembered: RememberedLists,
+  remembered: Recent<Snapshot>,
   watch: typeof watchDatacenter,
 ): AsyncGenerator<Snapshot, void, undefined> {
   checkString('service', service);
@@ -51,7 +52,7 @@ async function* watchSeveral(
         watch,
         context: shared,
         leads: rank === 0,
-        remembered: remembered.recall(service, rank, context.clock.now()),
+        remembered: remembered.recall(keyOf(service, rank), context.clock.now()),
         onNews: (news) => {
           due[news] = true;
           bell.ring();
@@ -62,7 +63,8 @@ async function* watchSeveral(
   const end = (): void => {
     if (ending.signal.aborted) return;
     for (const [rank, { toRemember }] of parts.entries()) {
-      if (toRemember !== undefined) remembered.keep(service, rank, toRemember, context.clock.now());
+      if (toRemember !== undefined)
+        remembered.keep(keyOf(service, rank), toRemember, context.clock.now());
     }
     ending.abort(context.signal.reason ?? new Error('nobody watches any more'));
     bell.ring();
@@ -92,6 +94,10 @@ async function* watchSeveral(
     end();
     await Promise.all(running);
   }
+}
+
+function keyOf(service: string, rank: number): string {
+  return `${String(rank)} ${service}`;
 }
 
 /** The context of a part: all ends with `signal`. */

@@ -3,7 +3,7 @@ import type { Snapshot, WatchContext } from '../../src/types.js';
 import { checkString } from '../../src/validate.js';
 import { toAgentError } from './agent-error.js';
 import { Appraiser } from './appraisal.js';
-import { keepMemory, recallMemory } from './appraisal-memory.js';
+import { memoriesOf } from './appraisal-memory.js';
 import { Ladder } from './ladder.js';
 import type { ConsulSettings } from './options.js';
 import { POLL_WITHOUT_INDEX_MS, pollPause, ReadBudget } from './pace.js';
@@ -35,10 +35,11 @@ export async function* watchDatacenter(
   const recovery = new Recovery(route, ladder, settings.token, context.rng);
   const { clock, signal } = context;
   const key = `${datacenter ?? ''} ${service}`;
-  const appraiser = new Appraiser(session, reports, recallMemory(settings, key, clock.now()));
+  const memories = memoriesOf(settings);
+  const appraiser = new Appraiser(session, reports, memories.recall(key, clock.now()));
   // At once: the watch that follows may begin before this one has ended.
   const keep = (): void => {
-    keepMemory(settings, key, appraiser.memory, clock.now());
+    memories.keep(key, appraiser.memory, clock.now());
   };
   signal.addEventListener('abort', keep, { once: true });
   const budget = new ReadBudget();

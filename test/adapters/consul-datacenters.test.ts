@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { consul } from '../../adapters/consul.js';
 import { watchDatacenters } from '../../adapters/consul/datacenters.js';
-import { RememberedLists } from '../../adapters/consul/remembered-lists.js';
+import { Recent } from '../../adapters/consul/recent.js';
 import { readOptions } from '../../adapters/consul/options.js';
 import { ManualClock, settle } from '../../src/testing/manual-clock.js';
 import type { InstanceSpec, Snapshot, WatchContext } from '../../src/types.js';
@@ -32,7 +32,7 @@ interface Play {
 async function play(
   options: object,
   clock = new ManualClock(),
-  remembered = new RememberedLists(),
+  remembered = new Recent<Snapshot>(),
 ): Promise<Play> {
   const stages: { datacenter: string | undefined; stage: Stage }[] = [];
   const settings = readOptions(options);
@@ -298,7 +298,7 @@ describe('a datacenter that cannot be read', () => {
 
 describe('a watch that is begun anew', () => {
   it('goes on with what was known of a datacenter that cannot be read', async () => {
-    const remembered = new RememberedLists();
+    const remembered = new Recent<Snapshot>();
     const first = await play(two, undefined, remembered);
     await first.stage('dc1').emit(a);
     await first.stage('dc2').emit(b);
@@ -314,7 +314,7 @@ describe('a watch that is begun anew', () => {
   });
 
   it('does not take a list that has just collapsed for a second reading of it', async () => {
-    const remembered = new RememberedLists();
+    const remembered = new Recent<Snapshot>();
     const first = await play(two, undefined, remembered);
     await first.stage('dc1').emit(a);
     await first.stage('dc2').emit(b);
@@ -335,7 +335,7 @@ describe('a watch that is begun anew', () => {
   });
 
   it('later than a minute knows nothing', async () => {
-    const remembered = new RememberedLists();
+    const remembered = new Recent<Snapshot>();
     const first = await play(two, undefined, remembered);
     await first.stage('dc1').emit(a);
     await first.stage('dc2').emit(b);
