@@ -46,6 +46,21 @@ describe('resign', () => {
     expect(process.election.isLeader).toBe(true);
   });
 
+  it('does not stand back for whoever went first before Consul said that the lock is free', async () => {
+    const { clock, consul, process } = await begin();
+    const standby = new Process(consul, { value: 'two' });
+    await settle();
+    process.fate = ({ name }) => (name === 'release' ? { toMs: 0, backMs: 200 } : 'good');
+    const resigned = process.election.resign();
+    await clock.advance(100);
+    expect([standby.election.isLeader, process.election.leader]).toEqual([true, 'two']);
+    await clock.advance(100);
+    await resigned;
+    await standby.election.close();
+    await settle();
+    expect(process.election.isLeader).toBe(true);
+  });
+
   it('does nothing on a standby, and happens once at a time', async () => {
     const { consul, process } = await begin();
     const standby = new Process(consul);

@@ -163,9 +163,10 @@ export class Candidate {
     const waitMs = taskWaitMs(session);
     this.#terms.end('resigned');
     await doneWithin(waitMs, this.#work, this.#clock);
+    // Not after the release: by the time that it is answered another may have led, and have gone.
+    this.#follower.standBack(STAND_BACK_MS);
     // Others must not wait for longer than the session lives unrenewed.
     if (!(await this.#released(session))) session.end();
-    this.#follower.standBack(STAND_BACK_MS);
     this.#resigning = undefined;
   }
 
