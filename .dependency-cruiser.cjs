@@ -5,7 +5,7 @@
 const levels = [
   ['^src/(types|errors)\\.ts$'],
   [
-    '^src/(env|abortable|ramp|options|resilience-options|deadline-scope|topology-options|health-options|http-check-options|saved-list-options|call-options|emitter|events|discovery|validate|retry-after|instance-state|lease|waiting-list|success-ratio|hash|largest-weight)\\.ts$',
+    '^src/(env|abortable|cancellation|ramp|options|resilience-options|deadline-scope|topology-options|health-options|http-check-options|saved-list-options|call-options|emitter|events|discovery|validate|retry-after|instance-state|lease|waiting-list|success-ratio|hash|largest-weight)\\.ts$',
   ],
   ['^src/policies/', '^src/stages/', '^src/health/', '^src/resilience/'],
   [
@@ -14,7 +14,7 @@ const levels = [
   [
     '^src/(client|client-view|client-snapshot|client-pool|call-gate|call-guards|set-health|index)\\.ts$',
   ],
-  ['^src/clients/', '^src/telemetry/', '^src/testing(/|\\.ts$)'],
+  ['^src/clients/', '^src/telemetry/', '^src/testing(/|\\.ts$)', '^src/server(/|\\.ts$)'],
 ];
 const STRANGERS = 2;
 
@@ -96,6 +96,8 @@ module.exports = {
     onlyIn('p-retry', '^src/resilience/retry\\.ts$'),
     onlyIn('js-xxhash', '^src/hash\\.ts$'),
     onlyIn('axios', '^src/clients/axios(-redirect)?\\.ts$'),
+    onlyIn('undici', '^src/clients/undici(/|\\.ts$)'),
+    onlyIn('@grpc/grpc-js', '^src/clients/grpc(/|\\.ts$)'),
     onlyIn('consul', '^adapters/consul[./]'),
     {
       name: 'only-declared-packages',
@@ -104,7 +106,8 @@ module.exports = {
       from: { path: '^(src|adapters)/' },
       to: {
         path: 'node_modules/',
-        pathNot: 'node_modules/(@types/)?(opossum|p-retry|js-xxhash|axios|consul)/',
+        pathNot:
+          'node_modules/(@types/)?(opossum|p-retry|js-xxhash|axios|consul|undici|@grpc/grpc-js)/',
       },
     },
     {

@@ -1,4 +1,5 @@
 import { defaultMaxListeners, getMaxListeners, setMaxListeners } from 'node:events';
+import { Cancellation } from './cancellation.js';
 
 /** What can be waited for, and given up waiting for. */
 export interface WaitOptions {
@@ -26,6 +27,7 @@ const MANY = 10_000;
 
 /** Many calls at a time on one signal, that of a shutdown say, are no leak. What the application has set stays. */
 export function allowManyListeners(signal: AbortSignal): void {
+  if (signal instanceof Cancellation) return;
   try {
     if (getMaxListeners(signal) === defaultMaxListeners) setMaxListeners(MANY, signal);
   } catch {

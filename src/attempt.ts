@@ -12,6 +12,11 @@ export interface AttemptContext {
   /** Aborts when the attempt or the call times out, or the caller cancels. Costs nothing until it is read. */
   readonly signal: AbortSignal;
   /**
+   * Calls `listener` with the reason when `signal` would abort; at once where it has. For what is told of it by a
+   * callback: making a signal costs more than all the rest of a call.
+   */
+  onAbort(listener: (reason: unknown) => void): void;
+  /**
    * Keeps the attempt in flight after the function has returned, for a body that is still streaming: until
    * `until` settles, with the outcome it resolves to (`failure` when it rejects). The call itself is over: no
    * time limit and no retry apply any more, but the caller's signal still aborts `signal`. The attempt's latency is
@@ -30,6 +35,7 @@ export class Attempt implements AttemptContext {
   held: Promise<Outcome> | undefined;
   #controller: AbortController | undefined;
   #aborted: { readonly reason: unknown } | undefined;
+  #onAbort: ((reason: unknown) => void)[] | undefined;
 
   readonly instance: Instance;
 
@@ -49,7 +55,12 @@ export class Attempt implements AttemptContext {
     return this.#controller.signal;
   }
 
-  /** A property, for the context is made to be destructured. */
+  /** Properties, for the context is made to be destructured. */
+  readonly onAbort = (listener: (reason: unknown) => void): void => {
+    if (this.#aborted !== undefined) listener(this.#aborted.reason);
+    else (this.#onAbort ??= []).push(listener);
+  };
+
   readonly hold = (until: Promise<Outcome>): void => {
     this.held = until;
     until.catch(() => undefined); // read only when the attempt succeeds
@@ -60,8 +71,10 @@ export class Attempt implements AttemptContext {
   };
 
   abort(reason: unknown): void {
+    if (this.#aborted !== undefined) return;
     this.#aborted = { reason };
     this.#controller?.abort(reason);
+    for (const listener of this.#onAbort ?? []) listener(reason);
   }
 }
 

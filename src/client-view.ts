@@ -65,6 +65,8 @@ export interface ClientView {
   where(selector: Selector): ClientView;
   /** The same object for all views of one client. @internal */
   readonly origin?: object;
+  /** What TLS connections name instead of the service. @internal */
+  readonly tlsServername?: string | undefined;
 }
 
 /** What all views of one client share. */
@@ -111,6 +113,10 @@ export class SelectedView implements ClientView {
 
   get origin(): object {
     return this.shared;
+  }
+
+  get tlsServername(): string | undefined {
+    return this.shared.deps.options.tls.servername;
   }
 
   /** Stages and picker of this view. */

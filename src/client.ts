@@ -143,6 +143,10 @@ class ServiceClient implements Client {
     return this.#view.origin;
   }
 
+  get tlsServername(): string | undefined {
+    return this.#view.tlsServername;
+  }
+
   on<Name extends EventName>(name: Name, listener: Listener<Name>): () => void {
     return this.#view.on(name, listener);
   }

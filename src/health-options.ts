@@ -107,6 +107,7 @@ export function resolveOutlierDetection(
 /** @throws {InvalidOptionError} naming the option out of range. */
 export function resolveHealthCheck(
   given: HealthCheckOptions | false = false,
+  servername?: string,
 ): ResolvedHealthCheck | undefined {
   if (given === false) return undefined;
   const at = 'healthCheck';
@@ -123,7 +124,7 @@ export function resolveHealthCheck(
     'concurrency',
   ]);
   return {
-    probe: resolveProbe(given),
+    probe: resolveProbe(given, servername),
     intervalMs: checkMs(`${at}.intervalMs`, given.intervalMs ?? 5_000),
     timeoutMs: checkMs(`${at}.timeoutMs`, given.timeoutMs ?? 2_000),
     healthyThreshold: checkCount(`${at}.healthyThreshold`, given.healthyThreshold ?? 2),
@@ -132,9 +133,13 @@ export function resolveHealthCheck(
   };
 }
 
-function resolveProbe({ http, tcp, check }: HealthCheckOptions): ResolvedHealthCheck['probe'] {
+function resolveProbe(
+  { http, tcp, check }: HealthCheckOptions,
+  servername: string | undefined,
+): ResolvedHealthCheck['probe'] {
   checkOneGiven('healthCheck', 'exactly one of http, tcp and check', { http, tcp, check });
-  if (http !== undefined) return { kind: 'http', http: checkHttp(http) };
+  if (http !== undefined)
+    return { kind: 'http', http: withServername(checkHttp(http), servername) };
   if (check !== undefined) {
     return { kind: 'function', check: checkFunction('healthCheck.check', check) };
   }
@@ -144,6 +149,12 @@ function resolveProbe({ http, tcp, check }: HealthCheckOptions): ResolvedHealthC
   }
   const { port } = checkKeys('healthCheck.tcp', options, ['port']);
   return { kind: 'tcp', port: checkPort('healthCheck.tcp.port', port) };
+}
+
+/** Where the check names no server of its own it is the client's. */
+function withServername(http: HttpCheck, servername: string | undefined): HttpCheck {
+  if (servername === undefined || http.tls?.servername !== undefined) return http;
+  return { ...http, tls: { ...http.tls, servername } };
 }
 
 function checkCount(option: string, value: unknown): number {

@@ -33,7 +33,7 @@ export interface HttpCheck {
         /** Certificate to show to the server, in PEM, with its `key`. */
         readonly cert?: string | Uint8Array | undefined;
         readonly key?: string | Uint8Array | undefined;
-        /** The name that the server's certificate must hold. Default: the service's. */
+        /** The name that the server's certificate must hold. Default: the client's `tls.servername`, else the service's. */
         readonly servername?: string | undefined;
       }
     | undefined;

@@ -36,6 +36,7 @@ export type {
   ClientOptions,
   ClientPoolOptions,
   PolicyName,
+  TlsOptions,
 } from './options.js';
 export { adaptive, type AdaptiveOptions } from './policies/adaptive.js';
 export { adaptiveLoad, type AdaptiveLoadOptions } from './policies/adaptive-load.js';

@@ -67,6 +67,15 @@ export interface BreakerOptions {
   readonly maxOpenMs?: number | undefined;
 }
 
+/** Authorities, keys and certificates are the HTTP client's own: its agent or dispatcher has them. */
+export interface TlsOptions {
+  /**
+   * The name that is sent (SNI) and that the certificate must be for: a host name, or an IP address, which is not sent.
+   * Default: the host of the URL asked for, so the service's name.
+   */
+  readonly servername?: string | undefined;
+}
+
 /** What every client of a pool can be given. */
 export interface ClientDefaults {
   /** How an instance is chosen. Default `'adaptive'`: by latency, calls in flight and success. */
@@ -117,6 +126,8 @@ export interface ClientDefaults {
    * written.
    */
   readonly savedList?: SavedListOptions | false | undefined;
+  /** How the wrapped HTTP clients, and health checks, speak TLS with the instances. */
+  readonly tls?: TlsOptions | undefined;
   /** Judges settled attempts; returns `undefined` to leave one to the built-in rules. */
   readonly classify?: Classify | undefined;
   /** Clock and randomness, for tests. Default: the real ones. */
@@ -167,6 +178,7 @@ export interface ResolvedOptions {
   readonly panicRatio: number;
   readonly shrinkGraceMs: number;
   readonly savedList: ResolvedSavedList | undefined;
+  readonly tls: TlsOptions;
   readonly classify: Classify | undefined;
   readonly env: Env | undefined;
 }
@@ -188,6 +200,7 @@ const DEFAULT_KEYS = [
   'panicRatio',
   'shrinkGraceMs',
   'savedList',
+  'tls',
   'classify',
   'env',
 ] as const;
@@ -196,13 +209,14 @@ const DEFAULT_KEYS = [
 export function resolveOptions(options: ClientOptions): ResolvedOptions {
   checkKeys('', options, ['service', 'discovery', ...DEFAULT_KEYS]);
   const retry = resolveRetry(options.retry);
+  const tls = checkTls(options.tls ?? {});
   return {
     service: checkString('service', options.service),
     discovery: checkAdapter('discovery', options.discovery),
     policy: options.policy ?? 'adaptive',
     breaker: resolveBreaker(options.breaker),
     outlierDetection: resolveOutlierDetection(options.outlierDetection),
-    healthCheck: resolveHealthCheck(options.healthCheck),
+    healthCheck: resolveHealthCheck(options.healthCheck, tls.servername),
     stages: resolveStages(options.stages),
     slowStartMs: checkMsOrZero('slowStartMs', options.slowStartMs ?? 30_000),
     ...retry,
@@ -218,6 +232,7 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
     panicRatio: checkRatio('panicRatio', options.panicRatio ?? 0.5),
     shrinkGraceMs: checkMsOrZero('shrinkGraceMs', options.shrinkGraceMs ?? 15_000),
     savedList: resolveSavedList(options.savedList),
+    tls,
     classify:
       options.classify === undefined ? undefined : checkFunction('classify', options.classify),
     env: resolveEnv(options.env),
@@ -304,4 +319,10 @@ function resolveEnv(env: unknown): Env | undefined {
   checkFunction('env.rng.next', rng['next']);
   if (wallClock !== undefined) checkFunction('env.wallClock', wallClock);
   return env as Env;
+}
+
+function checkTls(tls: TlsOptions): TlsOptions {
+  const { servername } = checkKeys('tls', tls, ['servername']);
+  if (servername !== undefined) checkString('tls.servername', servername);
+  return tls;
 }

@@ -15,31 +15,24 @@ import { InvalidOptionError, isFairleadError, tellStory } from '../errors.js';
 import type { CallOptions } from '../call-options.js';
 import type { ClientView } from '../client-view.js';
 import type { Settled } from '../types.js';
-import { checkKeys } from '../validate.js';
 import { leaveBehind, type RedirectOptions, stayOnInstance } from './axios-redirect.js';
 import { hashRequest, isIdempotent, isReplayable, readUrl } from './axios-request.js';
 import { callerSignal } from './caller-signal.js';
-import { deadlineHeaderName, deadlineValue } from './deadline-header.js';
-import { type HashKey, hashKeyReader, type HashKeyReader, type HashRequest } from './hash-key.js';
+import { deadlineValue } from './deadline-header.js';
+import type { HashKey, HashKeyReader, HashRequest } from './hash-key.js';
 import { closeOnceDrained } from './idle-sockets.js';
 import { reportLoad } from './load-report.js';
 import { heedingRedirects, noteRedirect, type Redirect } from './redirected.js';
 import { type FairleadRequestOptions, requestOptions } from './request-options.js';
 import { isStream, streamOutcome } from './response-stream.js';
-import { checkTarget, clientFor, onInstance, type Target } from './route.js';
+import { clientFor, onInstance } from './route.js';
+import type { Target } from './target.js';
+import { resolveWrapping, type WrapOptions, type Wrapping } from './wrap-options.js';
 
 export type { FairleadRequestOptions, HashKey, HashRequest, Target };
 
 /** Options of {@link wrapAxios}. */
-export interface WrapAxiosOptions {
-  /** What requests are hashed by, where they bring no `fairlead.hashKey` of their own. Default: nothing. */
-  readonly hashKey?: HashKey | undefined;
-  /**
-   * The header that tells a server how many ms it has; `true` is `x-request-timeout-ms`. Default false: none. What a
-   * server does by it is up to the server: {@link withDeadline}.
-   */
-  readonly deadlineHeader?: boolean | string | undefined;
-}
+export type WrapAxiosOptions = WrapOptions;
 
 declare module 'axios' {
   // The type parameter must be repeated as axios declares it.
@@ -83,14 +76,7 @@ export function wrapAxios<T extends AxiosInstance>(
   if (typeof axios !== 'function' || typeof axios.defaults !== 'object') {
     throw new InvalidOptionError('axios', 'an axios instance', axios);
   }
-  checkTarget(target);
-  checkKeys('wrapAxios', options, ['hashKey', 'deadlineHeader']);
-  const { hashKey, deadlineHeader } = options;
-  const wrapping: Wrapping = {
-    target,
-    readHashKey: hashKey === undefined ? undefined : hashKeyReader('wrapAxios.hashKey', hashKey),
-    deadlineHeader: deadlineHeaderName('wrapAxios.deadlineHeader', deadlineHeader),
-  };
+  const wrapping = resolveWrapping('wrapAxios', target, options);
   const original = axios.defaults.adapter;
   axios.defaults.adapter = (config) => {
     const send: Adapter = getAdapter(original, config);
@@ -100,23 +86,17 @@ export function wrapAxios<T extends AxiosInstance>(
   return axios;
 }
 
-/** What an instance was wrapped with. */
-interface Wrapping {
-  readonly target: Target;
-  readonly readHashKey: HashKeyReader | undefined;
-  readonly deadlineHeader: string | undefined;
-}
-
 async function dispatch(
-  { target, readHashKey, deadlineHeader }: Wrapping,
+  wrapping: Wrapping,
   url: URL,
   config: Config,
   send: Adapter,
 ): Promise<AxiosResponse> {
   const cancel = callerSignal(config);
   try {
-    const client = clientFor(target, url);
+    const client = clientFor(wrapping, url);
     if (client === undefined) return await send(config);
+    const { readHashKey, deadlineHeader } = wrapping;
     warnOfAxiosRetry(config);
     const sending: Sending = { client, url, config, send, deadlineHeader };
     const response = await client.call((attempt) => attemptOn(attempt, sending), {

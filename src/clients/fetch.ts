@@ -1,7 +1,6 @@
 /** `fairlead/fetch`: a fetch whose URLs name services. */
 import { type FairleadError, isFairleadError, tellStory } from '../errors.js';
-import { checkFunction, checkKeys } from '../validate.js';
-import { deadlineHeaderName } from './deadline-header.js';
+import { checkFunction } from '../validate.js';
 import { sendAttempt } from './fetch-attempt.js';
 import {
   hashRequest,
@@ -11,25 +10,20 @@ import {
   signalOf,
   wantsRedirects,
 } from './fetch-request.js';
-import { type HashKey, hashKeyReader, type HashRequest } from './hash-key.js';
+import type { HashKey, HashRequest } from './hash-key.js';
 import { type Fetch, followRedirect } from './redirect.js';
 import { heedingRedirects } from './redirected.js';
 import { type FairleadRequestOptions, requestOptions } from './request-options.js';
-import { checkTarget, clientFor, type Target } from './route.js';
+import { clientFor } from './route.js';
+import type { Target } from './target.js';
+import { resolveWrapping, type WrapOptions } from './wrap-options.js';
 
 export type { FairleadRequestOptions, HashKey, HashRequest, Target };
 
 /** Options of {@link wrapFetch}. */
-export interface WrapFetchOptions {
+export interface WrapFetchOptions extends WrapOptions {
   /** The fetch that sends. Default: the global one, looked up at each call. */
   readonly fetch?: Fetch | undefined;
-  /** What requests are hashed by, where they bring no `fairlead.hashKey` of their own. Default: nothing. */
-  readonly hashKey?: HashKey | undefined;
-  /**
-   * The header that tells a server how many ms it has; `true` is `x-request-timeout-ms`. Default false: none. What a
-   * server does by it is up to the server: {@link withDeadline}.
-   */
-  readonly deadlineHeader?: boolean | string | undefined;
 }
 
 declare global {
@@ -62,19 +56,15 @@ declare global {
  * @throws {InvalidOptionError} when `target` is neither a client nor a pool, and naming the option out of range.
  */
 export function wrapFetch(target: Target, options: WrapFetchOptions = {}): Fetch {
-  checkTarget(target);
-  checkKeys('wrapFetch', options, ['fetch', 'hashKey', 'deadlineHeader']);
-  const { hashKey } = options;
+  const wrapping = resolveWrapping('wrapFetch', target, options, ['fetch']);
   if (options.fetch !== undefined) checkFunction('wrapFetch.fetch', options.fetch);
-  const readHashKey =
-    hashKey === undefined ? undefined : hashKeyReader('wrapFetch.hashKey', hashKey);
-  const deadlineHeader = deadlineHeaderName('wrapFetch.deadlineHeader', options.deadlineHeader);
+  const { readHashKey, deadlineHeader } = wrapping;
   const wrapped: Fetch = async (input, given) => {
     const init = given ?? {}; // fetch takes null, too
     const send = options.fetch ?? globalThis.fetch;
     const url = readUrl(input);
     try {
-      const client = url === undefined ? undefined : clientFor(target, url);
+      const client = url === undefined ? undefined : clientFor(wrapping, url);
       if (url === undefined || client === undefined) return await send(input, given);
       const own = requestOptions(init.fairlead);
       const signal = signalOf(input, init);

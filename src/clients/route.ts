@@ -1,22 +1,32 @@
 import type { ClientView } from '../client-view.js';
-import type { ClientPool } from '../client-pool.js';
-import { InvalidOptionError } from '../errors.js';
+import { FairleadError } from '../errors.js';
 import type { Instance } from '../types.js';
-import { isObject } from '../validate.js';
+import type { Target } from './target.js';
+import type { Wrapping } from './wrap-options.js';
 
-/** What a wrapper is given to send through: one service's client or a view of it, or the clients of many. */
-export type Target = ClientView | ClientPool;
-
-/** The client of the service that the URL's host names; `undefined` when the URL is none of ours. */
-export function clientFor(target: Target, url: URL): ClientView | undefined {
-  if ('find' in target) return target.find(url.host);
-  return url.hostname === target.service.toLowerCase() ? target : undefined;
+/**
+ * The client of the service that the URL's host names; `undefined` when the URL is none of ours.
+ *
+ * @throws {FairleadError} `ERR_FAIRLEAD_UNKNOWN_HOST` where `strict` lets no such URL pass.
+ */
+export function clientFor(
+  { target, strict }: Pick<Wrapping, 'target' | 'strict'>,
+  url: Pick<URL, 'host' | 'hostname'>,
+): ClientView | undefined {
+  const client = find(target, url);
+  if (client !== undefined || !strict) return client;
+  throw new FairleadError(
+    'ERR_FAIRLEAD_UNKNOWN_HOST',
+    `"${url.host}" is no known service, and "strict" lets no other host pass.`,
+  );
 }
 
-/** @throws {InvalidOptionError} when it is neither a client nor a pool. */
-export function checkTarget(target: Target): void {
-  if (isObject(target) && ('find' in target || 'call' in target)) return;
-  throw new InvalidOptionError('target', 'a Client or a ClientPool', target);
+function find(
+  target: Target,
+  { host, hostname }: Pick<URL, 'host' | 'hostname'>,
+): ClientView | undefined {
+  if ('find' in target) return target.find(host);
+  return hostname === target.service.toLowerCase() ? target : undefined;
 }
 
 /**

@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import axios, { type AxiosInstance, type AxiosRequestConfig } from 'axios';
 import { describe, expect, it, vi } from 'vitest';
 import { wrapAxios } from '../../src/clients/axios.js';
-import type { Target } from '../../src/clients/route.js';
+import type { Target } from '../../src/clients/target.js';
 import { type Client, createClient, createClientPool, type InstanceSpec } from '../../src/index.js';
 import { type MemoryAdapter, memoryAdapter } from '../../src/testing.js';
 import { deferred } from '../support/promises.js';

@@ -98,8 +98,24 @@ describe('the doors', () => {
 });
 
 /** What each door may lead to outside the package. Declarations of the core name no other package. */
-const peers: Readonly<Record<string, readonly string[]>> = { axios: ['axios'], consul: ['consul'] };
-const doors = ['index', 'testing', 'static', 'fetch', 'axios', 'consul'];
+const peers: Readonly<Record<string, readonly string[]>> = {
+  axios: ['axios'],
+  consul: ['consul'],
+  undici: ['undici'],
+  grpc: ['@grpc/grpc-js'],
+};
+const doors = [
+  'index',
+  'testing',
+  'static',
+  'fetch',
+  'axios',
+  'undici',
+  'http',
+  'grpc',
+  'server',
+  'consul',
+];
 
 describe('what it leads to', () => {
   test.each(doors)('%s.js: the dependencies and its own peer', (door) => {
@@ -115,7 +131,7 @@ describe('what it leads to', () => {
   test.each(doors.flatMap((door) => [`${door}.d.ts`, `${door}.d.cts`]))(
     '%s: declarations of its own',
     (file) => {
-      const allowed = file.startsWith('axios.') ? ['axios'] : [];
+      const allowed = peers[file.split('.', 1)[0] ?? '']?.filter((name) => name !== 'consul') ?? [];
       expect(packagesOf(`dist/${file}`).filter((name) => !allowed.includes(name))).toEqual([]);
     },
   );

@@ -1,0 +1,2 @@
+/** `fairlead/grpc`: a resolver for @grpc/grpc-js. */
+export {};

@@ -1,0 +1,2 @@
+/** `fairlead/http`: agents of Node's http and https whose requests go to instances of a service. */
+export {};

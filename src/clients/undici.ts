@@ -1,0 +1,2 @@
+/** `fairlead/undici`: undici dispatchers whose URLs name services. */
+export {};

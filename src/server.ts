@@ -1,0 +1,2 @@
+/** `fairlead/server`: what a service says of itself, for clients that balance by it. */
+export {};
