@@ -43,6 +43,11 @@ export interface CallOptions<F = never> {
    * cancels. Time limits do not apply to it.
    */
   readonly fallback?: F | ((error: unknown) => F | Promise<F>) | undefined;
+  /**
+   * What a wrapped client knows of its own attempts: judges what neither this call's `classify` nor the client's has, and
+   * leaves to the built-in rules what it returns `undefined` for. @internal
+   */
+  readonly rules?: Classify | undefined;
   /** Told of each attempt of this call as it ends, before the call itself ends. */
   readonly onAttempt?: ((attempt: AttemptRecord) => void) | undefined;
 }
@@ -115,6 +120,7 @@ const CALL_KEYS = [
   'attemptTimeoutMs',
   'hashKey',
   'classify',
+  'rules',
   'discard',
   'hedge',
   'fallback',

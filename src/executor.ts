@@ -253,7 +253,8 @@ class Call<T> implements SendingOwner {
     const own =
       checkVerdict(this.options.classify?.(settled, instance)) ??
       checkVerdict(this.deps.options.classify?.(settled, instance));
-    return { verdict: own ?? classify(settled, instance), isDeliberate: own !== undefined };
+    const verdict = own ?? this.options.rules?.(settled, instance) ?? classify(settled, instance);
+    return { verdict, isDeliberate: own !== undefined };
   }
 
   note(sending: Sending, end: AttemptEnd): void {
