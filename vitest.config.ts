@@ -13,6 +13,8 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/integration/**', 'test/package/**', 'test/databases/**'],
           pool: 'forks',
+          // Simulations of some seconds of CPU: not to fail where another process has it.
+          testTimeout: 30_000,
           sequence: { groupOrder: 0 },
         },
       },

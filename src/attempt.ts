@@ -55,20 +55,26 @@ export class Attempt implements AttemptContext {
     return this.#controller.signal;
   }
 
-  /** Properties, for the context is made to be destructured. */
-  readonly onAbort = (listener: (reason: unknown) => void): void => {
-    if (this.#aborted !== undefined) listener(this.#aborted.reason);
-    else (this.#onAbort ??= []).push(listener);
-  };
+  // The context is made to be destructured, but few read all of it: what is bound is bound when it is read.
+  get onAbort(): AttemptContext['onAbort'] {
+    return (listener) => {
+      if (this.#aborted !== undefined) listener(this.#aborted.reason);
+      else (this.#onAbort ??= []).push(listener);
+    };
+  }
 
-  readonly hold = (until: Promise<Outcome>): void => {
-    this.held = until;
-    until.catch(() => undefined); // read only when the attempt succeeds
-  };
+  get hold(): AttemptContext['hold'] {
+    return (until) => {
+      this.held = until;
+      until.catch(() => undefined); // read only when the attempt succeeds
+    };
+  }
 
-  readonly report = (report: LoadReport): void => {
-    this.lease.report(report);
-  };
+  get report(): AttemptContext['report'] {
+    return (report) => {
+      this.lease.report(report);
+    };
+  }
 
   abort(reason: unknown): void {
     if (this.#aborted !== undefined) return;

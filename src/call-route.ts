@@ -18,6 +18,7 @@ export interface RouteDeps {
 const LOOK_EVERY_MS = 100;
 
 const NOTHING_TRIED: ReadonlySet<string> = new Set();
+const NO_PAUSES: ReadonlyMap<string, number> = new Map();
 
 /** Where one call has been, and where it goes next. */
 export class CallRoute implements PickRequest {
@@ -30,7 +31,7 @@ export class CallRoute implements PickRequest {
   /** Instances it has tried at all; `excluded` begins anew once those are all there are. */
   #tried: ReadonlySet<string> = NOTHING_TRIED;
   /** When those that asked for a pause may be called again. */
-  readonly #due = new Map<string, number>();
+  #due: ReadonlyMap<string, number> = NO_PAUSES;
 
   constructor(
     private readonly deps: RouteDeps,
@@ -111,7 +112,7 @@ export class CallRoute implements PickRequest {
   leave({ id, locality: { zone } }: Instance, dueMs: number | undefined): void {
     this.retry = true;
     this.failures++;
-    if (dueMs !== undefined) this.#due.set(id, dueMs);
+    if (dueMs !== undefined) this.#due = new Map(this.#due).set(id, dueMs);
     this.excluded = new Set([...this.excluded, id]);
     this.#tried = new Set([...this.#tried, id]);
     if (zone !== undefined) this.triedZones = new Set([...this.triedZones, zone]);

@@ -67,12 +67,21 @@ export interface ClientView {
   readonly origin?: object;
   /** What TLS connections name instead of the service. @internal */
   readonly tlsServername?: string | undefined;
+  /** What a balancer of another library goes by. @internal */
+  readonly inside?: Inside;
+}
+
+/** Where somebody else picks: who takes calls, and who to ask to be told of changes. */
+export interface Inside extends Pick<CallDeps, 'set' | 'selection' | 'env' | 'options'> {
+  /** Its members are called when what may be picked can have changed, but for the time. They may not throw. */
+  readonly news: Set<() => void>;
 }
 
 /** What all views of one client share. */
 export interface Views {
   readonly gate: CallGate;
-  readonly deps: Omit<CallDeps, 'selection'>;
+  readonly news: Inside['news'];
+  readonly deps: Omit<CallDeps, 'selection' | 'gate'>;
   /** The selection of what all these selectors mean; of all the client's instances when there are none. */
   select(selectors: readonly Selector[]): Selection;
 }
@@ -84,7 +93,7 @@ const CROWDED = [
   'ERR_FAIRLEAD_CONCURRENCY_LIMIT',
   'every instance has as much in flight as maxConcurrency.perInstance allows',
 ] as const;
-const NO_OPTIONS: PickOptions = {};
+const NO_OPTIONS: PickOptions & CallOptions = {};
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
@@ -108,7 +117,7 @@ export class SelectedView implements ClientView {
     private readonly selectors: readonly Selector[] = [],
   ) {
     this.service = shared.deps.options.service;
-    this.#deps = { ...shared.deps, selection: shared.select(selectors) };
+    this.#deps = { ...shared.deps, gate: shared.gate, selection: shared.select(selectors) };
   }
 
   get origin(): object {
@@ -119,28 +128,27 @@ export class SelectedView implements ClientView {
     return this.shared.deps.options.tls.servername;
   }
 
+  get inside(): Inside {
+    const { set, selection, env, options } = this.#deps;
+    return { set, selection, env, options, news: this.shared.news };
+  }
+
   /** Stages and picker of this view. */
   get selection(): Selection {
     return this.#deps.selection;
   }
 
-  async call<T, F = T>(fn: CallFunction<T>, options: CallOptions<F> = {}): Promise<T | F> {
-    checkFunction('fn', fn);
-    checkCallOptions(options);
-    const { gate } = this.shared;
+  call<T, F = T>(fn: CallFunction<T>, options: CallOptions<F> = NO_OPTIONS): Promise<T | F> {
     try {
-      gate.enter();
-      try {
-        return await execute(fn, options, this.#deps);
-      } finally {
-        gate.leave();
-      }
+      checkFunction('fn', fn);
+      checkCallOptions(options);
     } catch (error) {
-      const { fallback, signal } = options;
-      if (fallback === undefined || signal?.aborted === true) throw error;
-      const given = isFunction(fallback) ? fallback(error) : fallback;
-      return await abortable(Promise.resolve(given), signal);
+      return Promise.reject(error);
     }
+    const called = execute(fn, options, this.#deps);
+    return options.fallback === undefined
+      ? called
+      : orElse(called, options.fallback, options.signal);
   }
 
   pick(options: PickOptions = NO_OPTIONS): Lease {
@@ -205,6 +213,20 @@ export class SelectedView implements ClientView {
     const view = new SelectedView(this.shared, wanted);
     this.#views.set(key, view);
     return view;
+  }
+}
+
+async function orElse<T, F>(
+  called: Promise<T>,
+  fallback: F | ((error: unknown) => F | Promise<F>),
+  signal: AbortSignal | undefined,
+): Promise<T | F> {
+  try {
+    return await called;
+  } catch (error) {
+    if (signal?.aborted === true) throw error;
+    const given = isFunction(fallback) ? fallback(error) : fallback;
+    return await abortable(Promise.resolve(given), signal);
   }
 }
 

@@ -1,7 +1,7 @@
 import { abortable, type WaitOptions } from './abortable.js';
 import { CallGate } from './call-gate.js';
 import { CallGuards } from './call-guards.js';
-import { type ClientView, SelectedView } from './client-view.js';
+import { type ClientView, type Inside, SelectedView } from './client-view.js';
 import { type ClientSnapshot, describeInstance, type InstanceSnapshot } from './client-snapshot.js';
 import { withoutDeadline } from './deadline-scope.js';
 import type { DiscoveryStatus } from './discovery-status.js';
@@ -86,12 +86,17 @@ class ServiceClient implements Client {
       this.#health.watch(states);
       limits?.watch(states);
     };
-    set.onNews = () => limits?.tellWaiters();
+    const news: Inside['news'] = new Set();
+    set.onNews = () => {
+      limits?.tellWaiters();
+      for (const tell of news) tell();
+    };
     this.#zone = this.#findZone(options);
     const subsetRng = drawnOnce(env.rng);
     const zoneOf = (): string | undefined => this.#zone?.zone;
     this.#view = new SelectedView({
       gate: this.#gate,
+      news,
       deps: { options, set, env, events: this.#events, traffic, guards },
       select: (selectors) => {
         const view = selectors.length === 0 ? undefined : describeSelectors(selectors);
@@ -145,6 +150,10 @@ class ServiceClient implements Client {
 
   get tlsServername(): string | undefined {
     return this.#view.tlsServername;
+  }
+
+  get inside(): Inside {
+    return this.#view.inside;
   }
 
   on<Name extends EventName>(name: Name, listener: Listener<Name>): () => void {

@@ -32,6 +32,8 @@ export interface CallDeps {
   readonly env: Env;
   readonly events: Events;
   readonly traffic: Traffic;
+  /** Counts the calls under way. `enter` throws when no more are let in. */
+  readonly gate: { enter(): void; leave(): void };
   /** What bounds the calls of the client together; `undefined` where nothing does. */
   readonly guards: {
     readonly usual: UsualLatency;
@@ -65,6 +67,9 @@ class Call<T> implements SendingOwner {
   #attempts = 0;
   /** A retry was taken from the budget that is not made yet. */
   #owesRetry = false;
+  /** It is under way within the bound on calls. */
+  #hasTurn = false;
+  #onAbort: (() => void) | undefined;
 
   constructor(
     private readonly fn: CallFunction<T>,
@@ -95,51 +100,53 @@ class Call<T> implements SendingOwner {
   }
 
   async run(): Promise<T> {
-    const { signal } = this;
-    const { bulkhead } = this.deps.guards;
-    if (signal?.aborted === true) throw signal.reason as Error; // a polyfill may know no `throwIfAborted`
-    const onAbort =
-      signal &&
-      (() => {
-        this.#sending?.cut(signal.reason, 'cancelled');
-        this.#hedging?.cut(signal.reason, 'cancelled');
-      });
-    if (onAbort) {
-      allowManyListeners(signal);
-      signal.addEventListener('abort', onAbort, { once: true });
-    }
+    const { gate, guards, set, selection } = this.deps;
+    gate.enter();
     try {
-      const turn = bulkhead?.enter(this.#turn());
-      if (turn !== undefined) {
-        await turn;
+      if (this.signal !== undefined) this.#listenTo(this.signal);
+      if (guards.bulkhead !== undefined) await this.#takeTurn(guards.bulkhead);
+      if (set.status === 'waiting' || selection.isPending(this.#route.nowMs)) {
+        await this.#firstList();
         this.#route.nowMs = this.clock.now();
       }
-      try {
-        return await this.#run();
-      } finally {
-        bulkhead?.leave();
-      }
+      const first = await this.#firstAttempt();
+      const pause = this.#plan(first);
+      const { settled } =
+        pause === undefined
+          ? first
+          : await retryLoop(
+              pause,
+              () => this.#attempt('retry', this.clock.now()),
+              (end) => this.#plan(end),
+            );
+      if (settled.ok) return settled.value as T;
+      throw this.#records.tell(settled.error, settled.error === this.signal?.reason);
     } finally {
-      if (this.#owesRetry) this.deps.guards.budget?.putBack(this.clock.now());
-      if (onAbort) signal.removeEventListener('abort', onAbort);
+      if (this.#hasTurn) guards.bulkhead?.leave();
+      if (this.#owesRetry) guards.budget?.putBack(this.clock.now());
+      if (this.#onAbort !== undefined) this.signal?.removeEventListener('abort', this.#onAbort);
+      gate.leave();
     }
   }
 
-  async #run(): Promise<T> {
-    const { set, selection } = this.deps;
-    if (set.status === 'waiting' || selection.isPending(this.#route.nowMs)) await this.#firstList();
-    const first = await this.#firstAttempt();
-    const pause = this.#plan(first);
-    const { settled } =
-      pause === undefined
-        ? first
-        : await retryLoop(
-            pause,
-            () => this.#attempt('retry'),
-            (end) => this.#plan(end),
-          );
-    if (settled.ok) return settled.value as T;
-    throw this.#records.tell(settled.error, settled.error === this.signal?.reason);
+  /** @throws its reason, when it has aborted already. */
+  #listenTo(signal: AbortSignal): void {
+    if (signal.aborted) throw signal.reason as Error; // a polyfill may know no `throwIfAborted`
+    this.#onAbort = () => {
+      this.#sending?.cut(signal.reason, 'cancelled');
+      this.#hedging?.cut(signal.reason, 'cancelled');
+    };
+    allowManyListeners(signal);
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  async #takeTurn(bulkhead: Bulkhead): Promise<void> {
+    const turn = bulkhead.enter(this.#turn());
+    if (turn !== undefined) {
+      await turn;
+      this.#route.nowMs = this.clock.now();
+    }
+    this.#hasTurn = true;
   }
 
   #firstList(): Promise<void> {
@@ -166,8 +173,9 @@ class Call<T> implements SendingOwner {
     const { guards, options } = this.deps;
     const { hedger } = guards;
     const mayHedge = hedger !== undefined && this.#repeatable && this.options.hedge !== false;
-    if (!mayHedge || options.maxAttempts < 2) return this.#attempt('first');
-    return this.#attempt('first', (sending) =>
+    const { nowMs } = this.#route;
+    if (!mayHedge || options.maxAttempts < 2) return this.#attempt('first', nowMs);
+    return this.#attempt('first', nowMs, (sending) =>
       hedged(sending, hedger, this.clock, {
         send: () => this.#hedge(sending),
         isFinal: (end) => !this.#mayRetry(end.verdict),
@@ -181,12 +189,12 @@ class Call<T> implements SendingOwner {
   /** @param end when the attempt that was sent counts as ended. */
   #attempt(
     kind: AttemptKind,
-    end: (sending: Sending) => Promise<AttemptEnd> = (sending) => sending.end,
+    nowMs: number,
+    end: (sending: Sending) => Promise<AttemptEnd> = endOf,
   ): Promise<AttemptEnd> {
     if (this.signal?.aborted === true) {
       return Promise.resolve(final(this.signal.reason, 'cancelled'));
     }
-    const nowMs = this.clock.now();
     if (nowMs >= this.#deadline.atMs) {
       return Promise.resolve(final(this.#errors.pastDeadline(this.#attempts), 'deadline'));
     }
@@ -312,4 +320,8 @@ class Call<T> implements SendingOwner {
     this.discard(settled);
     return () => (pauseMs === 0 ? Promise.resolve() : this.clock.sleep(pauseMs, this.signal));
   }
+}
+
+function endOf(sending: Sending): Promise<AttemptEnd> {
+  return sending.end;
 }

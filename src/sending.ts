@@ -74,14 +74,19 @@ export class Sending {
     this.end = new Promise((resolve) => {
       this.#resolve = resolve;
     });
-    const dueMs = lease.startedAtMs + limit.ms;
-    const onLimit = (): void => {
-      owner.timeOut(this);
-    };
     this.#timer = owner.clock.setTimer(limit.ms, () => {
-      if (!isLate(dueMs, owner.clock)) onLimit();
-      else this.#timer = owner.clock.setTimer(0, onLimit);
+      this.#onLimit(lease.startedAtMs + limit.ms);
     });
+  }
+
+  #onLimit(dueMs: number): void {
+    const { clock } = this.owner;
+    if (!isLate(dueMs, clock)) this.owner.timeOut(this);
+    else {
+      this.#timer = clock.setTimer(0, () => {
+        this.owner.timeOut(this);
+      });
+    }
   }
 
   /** Calls the function. Once only. */

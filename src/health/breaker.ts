@@ -33,8 +33,8 @@ const BUCKETS = 10;
 /**
  * The fuse of one instance, on opossum's sliding window and threshold.
  *
- * Opossum is told of an attempt when it has *ended*, not wrapped around it: it fires an action that settles at
- * once with the known outcome. So attempts in flight do not dilute its error rate, ignored outcomes need not
+ * Opossum is told of an attempt when it has *ended*, not wrapped around it: a success is noted in its window, for a
+ * failure it fires an action that fails at once. So attempts in flight do not dilute its error rate, ignored outcomes need not
  * be told as successes, a result from before the opening can be withheld, and nothing here waits on a promise.
  * How long it stays open, and the one probe that may end it, are decided here on the injected clock: opossum is
  * put back to closed as soon as it has spoken, so it never holds a timer.
@@ -57,7 +57,7 @@ export class OpossumBreaker implements Breaker {
   #heldUntilMs = -Infinity;
   #bucketStartMs: number;
   #rotate: () => void = () => undefined;
-  readonly #opossum: CircuitBreaker<[boolean]>;
+  readonly #opossum: CircuitBreaker<[]>;
 
   constructor(
     private readonly settings: BreakerSettings,
@@ -65,7 +65,7 @@ export class OpossumBreaker implements Breaker {
     private readonly hooks: BreakerHooks,
   ) {
     this.#bucketStartMs = env.clock.now();
-    this.#opossum = new CircuitBreaker(settled, {
+    this.#opossum = new CircuitBreaker(fail, {
       timeout: false,
       // Opossum opens strictly above its threshold, we at it.
       errorThresholdPercentage: settings.errorThresholdRatio * 100 - 1e-9,
@@ -130,20 +130,28 @@ export class OpossumBreaker implements Breaker {
     this.#rotateTo(nowMs);
     if (answered) this.#takeBackSuccess();
     this.#consecutive = success ? 0 : this.#consecutive + 1;
-    const isOver = this.#tell(success);
+    const isOver = success ? this.#noteSuccess() : this.#tellFailure();
     if (isOver || this.#consecutive >= this.settings.consecutiveFailures) {
       this.#openIfAllowed(nowMs);
     }
   }
 
-  /** Tells opossum of an outcome. @returns true when the error ratio is now over its threshold. */
-  #tell(success: boolean): boolean {
-    const fired = this.#opossum.fire(success);
-    if (success) return false;
-    fired.catch(ignoreOwnRejection);
+  /** Tells opossum of a failure. @returns true when the error ratio is now over its threshold. */
+  #tellFailure(): boolean {
+    this.#opossum.fire().catch(ignoreOwnRejection);
     const isOver = this.#opossum.opened;
     this.#opossum.close(); // keeps its window, and frees its timer
     return isOver;
+  }
+
+  /** All that opossum does about a success while it is closed; to `fire` one costs as much as the rest of a call. */
+  #noteSuccess(): false {
+    const [current] = this.#opossum.status.window;
+    if (current !== undefined) {
+      current.successes++;
+      current.fires++;
+    }
+    return false;
   }
 
   #openIfAllowed(nowMs: number): void {
@@ -246,17 +254,9 @@ export class OpossumBreaker implements Breaker {
 /** Takes what is pushed to it and keeps nothing. */
 const NO_DURATIONS = Object.assign([], { push: () => 0 });
 const FAILED = new Error('attempt failed');
-/** Settles while `then` runs, so that opossum's counts are right when `fire` returns. */
-const SUCCEEDED = {
-  then(onFulfilled: () => void) {
-    onFulfilled();
-    return { catch: () => undefined };
-  },
-};
 
-/** The action every breaker fires: the outcome of an attempt that has ended. */
-function settled(success: boolean): Promise<never> {
-  if (success) return SUCCEEDED as unknown as Promise<never>;
+/** The action every breaker fires: an attempt that has ended, and failed. */
+function fail(): Promise<never> {
   throw FAILED;
 }
 
