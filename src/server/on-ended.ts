@@ -1,0 +1,16 @@
+import type { AnyRequest, AnyResponse } from './messages.js';
+
+/** Calls `fn` once, when the response has been handed to the system in full, or its connection has ended. */
+export function onEnded(request: AnyRequest, response: AnyResponse, fn: () => void): void {
+  // Pipelined behind another one: it gets the socket later, and, should that close before, never hears of it.
+  const socket = response.socket === null ? request.socket : undefined;
+  let ended = false;
+  const end = (): void => {
+    if (ended) return;
+    ended = true;
+    socket?.off('close', end);
+    fn();
+  };
+  response.once('close', end);
+  socket?.once('close', end);
+}
