@@ -1,7 +1,7 @@
+/** What is read of a request config of axios, as adapters get it. */
 import type { HashRequest } from './hash-key.js';
 import { IDEMPOTENT_METHODS } from './route.js';
 
-/** What is read of a request config of axios, as adapters get it. */
 export interface RequestConfig {
   readonly method?: string;
   readonly baseURL?: string;
@@ -10,23 +10,38 @@ export interface RequestConfig {
   readonly headers: { get(name: string): unknown; has(name: string): boolean };
 }
 
-/** axios's own rule for joining `baseURL` and `url`; `undefined` for what axios itself must judge. */
+/**
+ * By axios's own rule for joining `baseURL` and `url`; `undefined` for what axios itself must judge, and for what goes
+ * over no network.
+ */
 export function readUrl({ baseURL, url = '', allowAbsoluteUrls }: RequestConfig): URL | undefined {
+  if (MALFORMED.test(url)) return undefined;
   const isAbsolute = /^([a-z][a-z\d+\-.]*:)?\/\//i.test(url);
   const full =
     baseURL !== undefined && baseURL !== '' && (!isAbsolute || allowAbsoluteUrls === false)
       ? url === ''
         ? baseURL
-        : `${baseURL.replace(/\/?\/$/, '')}/${url.replace(/^\/+/, '')}`
+        : `${baseURL.replace(/\/+$/, '')}/${url.replace(/^\/+/, '')}`
       : url;
-  return URL.canParse(full) ? new URL(full) : undefined;
+  if (!/^\s*https?:\/\//i.test(full)) return undefined;
+  try {
+    return new URL(full); // `canParse` would parse it twice
+  } catch {
+    return undefined;
+  }
 }
+
+/** axios refuses it; its older versions do not. */
+const MALFORMED = /^\s*https?:(?!\/\/)/i;
 
 export function isIdempotent({ method = 'get', headers }: RequestConfig): boolean {
   return IDEMPOTENT_METHODS.has(method.toUpperCase()) || headers.has('Idempotency-Key');
 }
 
-/** A body that is read while it is sent is used up by the first attempt. `data` has been through transformRequest. */
+/**
+ * A body that is read while it is sent is used up by the first attempt, a `form-data` too. A `FormData`, a `Blob`, bytes
+ * and text are there each time. `data` has been through transformRequest.
+ */
 export function isReplayable(data: unknown): boolean {
   if (typeof data !== 'object' || data === null) return true;
   const isStream = 'pipe' in data || 'getReader' in data;

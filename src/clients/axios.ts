@@ -1,60 +1,82 @@
 /** `fairlead/axios`: an axios instance whose URLs name services. */
 import {
   Axios,
-  AxiosError,
-  AxiosHeaders,
+  type AxiosError,
   type AxiosInstance,
   type AxiosResponse,
-  CanceledError,
   getAdapter,
   type InternalAxiosRequestConfig,
-  isAxiosError,
 } from 'axios';
-import type { AttemptContext } from '../attempt.js';
-import { InvalidOptionError, isFairleadError, tellStory } from '../errors.js';
+import { FairleadError, InvalidOptionError, show } from '../errors.js';
 import type { CallOptions } from '../call-options.js';
-import type { ClientView } from '../client-view.js';
-import type { Settled } from '../types.js';
-import { leaveBehind, type RedirectOptions, stayOnInstance } from './axios-redirect.js';
+import type { Classify, Settled } from '../types.js';
+import {
+  type Adapter,
+  type AxiosSending,
+  type Config,
+  endingOf,
+  ofUnsent,
+  sendAttempt,
+} from './axios-attempt.js';
+import {
+  type AxiosBody,
+  type AxiosBodyFactory,
+  checkBodyFactory,
+  ofBodyFault,
+} from './axios-body.js';
+import { asAxiosError, timeoutOf } from './axios-errors.js';
 import { hashRequest, isIdempotent, isReplayable, readUrl } from './axios-request.js';
 import { callerSignal } from './caller-signal.js';
-import { deadlineValue } from './deadline-header.js';
-import type { HashKey, HashKeyReader, HashRequest } from './hash-key.js';
-import { closeOnceDrained } from './idle-sockets.js';
-import { reportLoad } from './load-report.js';
-import { heedingRedirects, noteRedirect, type Redirect } from './redirected.js';
+import type { HashKey, HashRequest } from './hash-key.js';
+import { heedingRedirects } from './redirected.js';
 import { type FairleadRequestOptions, requestOptions } from './request-options.js';
-import { isStream, streamOutcome } from './response-stream.js';
-import { clientFor, onInstance } from './route.js';
+import { discardStream } from './response-stream.js';
+import { clientFor } from './route.js';
 import type { Target } from './target.js';
 import { resolveWrapping, type WrapOptions, type Wrapping } from './wrap-options.js';
 
-export type { FairleadRequestOptions, HashKey, HashRequest, Target };
+export type { AxiosBody, AxiosBodyFactory, FairleadRequestOptions, HashKey, HashRequest, Target };
 
 /** Options of {@link wrapAxios}. */
 export type WrapAxiosOptions = WrapOptions;
+
+/** Options of one request of axios, as `fairlead` in its config. */
+export interface AxiosFairleadOptions extends FairleadRequestOptions {
+  /**
+   * Makes the body, in place of `data`: called once for each attempt, so that a request with a stream can be sent again.
+   * It must give a new stream each time. What it gives is sent as it is; transformRequest does not see it, and gives no
+   * Content-Type. What it throws is what the request rejects with.
+   */
+  readonly body?: AxiosBodyFactory | undefined;
+}
 
 declare module 'axios' {
   // The type parameter must be repeated as axios declares it.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any, @typescript-eslint/no-unused-vars
   interface AxiosRequestConfig<D = any> {
     /** Options of this request alone, for Fairlead. */
-    fairlead?: FairleadRequestOptions | undefined;
+    fairlead?: AxiosFairleadOptions | undefined;
   }
 }
 
-type Config = InternalAxiosRequestConfig;
-type Adapter = (config: Config) => Promise<AxiosResponse>;
+/** The adapters made here. */
+const adapters = new WeakSet();
 
 /**
  * Makes an axios instance send through Fairlead: where a URL's host names a service of `target`, the request
  * goes to one of its instances, and to another when that fails and may be retried. Any other URL is sent as it
- * is. The instance itself is changed and returned: its type, interceptors, defaults and errors stay as they
- * are. A final `AxiosError` has the story of its attempts in `fairlead`; when Fairlead itself ended the call
- * its `cause` is the {@link FairleadError}.
+ * is, or refused with `strict`. The instance itself is changed and returned: its type, interceptors, defaults and errors
+ * stay as they are, and so do the `Host` header, the name in TLS and the URLs in responses: they name the service. A
+ * final `AxiosError` has the story of its attempts in `fairlead`; when Fairlead itself ended the call its `cause` is the
+ * {@link FairleadError}.
  *
- * axios's `timeout` bounds the whole call, all attempts included. Idempotent methods, and requests with an
- * `Idempotency-Key` header, are retried; others only when provably unsent. A stream body is never sent twice.
+ * axios's `timeout` bounds the whole call, all attempts included; `fairlead.attemptTimeoutMs` bounds each of them.
+ * Idempotent methods, and requests with an `Idempotency-Key` header, are retried; others only when provably unsent. A
+ * stream body is never sent twice; `fairlead.body` makes one for each attempt.
+ *
+ * An `adapter` of the instance's, or of one request, is what each attempt is sent by. Axios's own `http` and `fetch` are
+ * given the logical URL; any other is given the instance's address as URL, and a `Host` header. `httpAgent` and
+ * `httpsAgent` are used as they are configured. Instances are not asked by way of a proxy.
  *
  * For a policy that hashes, `hashKey` says what by: {@link HashKey}. The key is made once per call, `params` included
  * in its URL; a request's own `fairlead.hashKey` comes first. What a response says of the instance's load in an
@@ -63,10 +85,12 @@ type Adapter = (config: Config) => Promise<AxiosResponse>;
  * With `deadlineHeader` each attempt says how much time it has. A request's own header of that name is sent as it is,
  * and `null` sends none. No host but the service's instances gets to see it, over redirects neither.
  *
- * When an instance was removed, or drains, and its last call has ended, the idle keep-alive connections to it are
- * closed, in whichever `http.Agent` they are.
+ * A redirect that is relative, or leads to the service, stays on the instance; one to another service of `target` goes to
+ * an instance of that. When an instance was removed, or drains, and its last call has ended, the idle keep-alive
+ * connections to it are closed, in whichever `http.Agent` they are.
  *
- * @throws {InvalidOptionError} when `target` is neither a client nor a pool, and naming the option out of range.
+ * @throws {InvalidOptionError} when `axios` is no axios instance or is wrapped already (a client pool is for several
+ * services), when `target` is neither a client nor a pool, and naming the option out of range.
  */
 export function wrapAxios<T extends AxiosInstance>(
   axios: T,
@@ -76,38 +100,65 @@ export function wrapAxios<T extends AxiosInstance>(
   if (typeof axios !== 'function' || typeof axios.defaults !== 'object') {
     throw new InvalidOptionError('axios', 'an axios instance', axios);
   }
+  const { defaults } = axios;
+  if (isOurs(defaults.adapter)) {
+    const expected = 'an axios instance that is not wrapped yet';
+    throw new InvalidOptionError('axios', expected, axios);
+  }
   const wrapping = resolveWrapping('wrapAxios', target, options);
-  const original = axios.defaults.adapter;
-  axios.defaults.adapter = (config) => {
-    const send: Adapter = getAdapter(original, config);
-    const url = readUrl(config);
-    return url === undefined ? send(config) : dispatch(wrapping, url, config, send);
-  };
+  defaults.adapter = through(wrapping, defaults.adapter);
+  // A request with an adapter of its own is ours, too. Not where an interceptor gives it one, to answer from a cache say.
+  axios.interceptors.request.use(
+    (config) => {
+      config.adapter = through(wrapping, config.adapter, true);
+      return config;
+    },
+    null,
+    { synchronous: true, runWhen: ({ adapter }) => adapter !== undefined && !isOurs(adapter) },
+  );
   return axios;
 }
 
-async function dispatch(
-  wrapping: Wrapping,
-  url: URL,
-  config: Config,
-  send: Adapter,
-): Promise<AxiosResponse> {
+function isOurs(adapter: unknown): boolean {
+  return typeof adapter === 'function' && adapters.has(adapter);
+}
+
+type GivenAdapter = InternalAxiosRequestConfig['adapter'];
+
+/**
+ * An adapter that sends by way of `original`.
+ *
+ * @param isRequests when a request brought that along: its config is to say so again, to whoever looks at it or sends it
+ * once more.
+ */
+function through(wrapping: Wrapping, original: GivenAdapter, isRequests = false): Adapter {
+  const adapter: Adapter = (config) => {
+    if (isRequests && original !== undefined) config.adapter = original;
+    return dispatch(wrapping, config, getAdapter(original, config));
+  };
+  adapters.add(adapter);
+  return adapter;
+}
+
+async function dispatch(wrapping: Wrapping, config: Config, send: Adapter): Promise<AxiosResponse> {
   const cancel = callerSignal(config);
   try {
-    const client = clientFor(wrapping, url);
-    if (client === undefined) return await send(config);
-    const { readHashKey, deadlineHeader } = wrapping;
+    const url = targetOf(config, wrapping);
+    const client = url && clientFor(wrapping, url);
+    if (url === undefined || client === undefined) return await send(config);
     warnOfAxiosRetry(config);
-    const sending: Sending = { client, url, config, send, deadlineHeader };
-    const response = await client.call((attempt) => attemptOn(attempt, sending), {
-      ...callOptions(url, config, readHashKey),
-      signal: cancel.signal,
-      discard,
-    });
+    const { body, ...own } = config.fairlead ?? {};
+    checkBodyFactory(body, config.data);
+    const sending = { wrapping, client, url, config, send, makeBody: body };
+    const response = await client.call(
+      (attempt) => sendAttempt(attempt, sending),
+      callOptions(sending, requestOptions(own), cancel.signal),
+    );
     response.config = config;
     // The call is over at the headers of a stream; the caller can still cancel what follows.
-    if (isStream(response.data)) void streamOutcome(response.data).then(cancel.release);
-    else cancel.release();
+    const ending = endingOf(response);
+    if (ending === undefined) cancel.release();
+    else void ending.then(cancel.release);
     return response;
   } catch (error) {
     cancel.release();
@@ -115,22 +166,39 @@ async function dispatch(
   }
 }
 
+/** `undefined` for what is not ours to send. */
+function targetOf(config: Config, { strict }: Wrapping): URL | undefined {
+  const { socketPath, url: given = '' } = config;
+  if (socketPath !== undefined && socketPath !== null) return undefined;
+  const url = readUrl(config);
+  // Some versions of axios send what is no URL to localhost.
+  if (url !== undefined || !strict || /^data:/i.test(given)) return url;
+  throw new FairleadError(
+    'ERR_FAIRLEAD_UNKNOWN_HOST',
+    `${show(given)} is no URL of a service, and "strict" lets nothing else pass.`,
+  );
+}
+
 function callOptions(
-  url: URL,
-  config: Config,
-  readHashKey: HashKeyReader | undefined,
+  { url, config, wrapping, makeBody }: AxiosSending,
+  own: FairleadRequestOptions,
+  signal: AbortSignal | undefined,
 ): CallOptions {
-  const { timeout = 0 } = config;
-  const own = requestOptions(config.fairlead);
+  const { readHashKey } = wrapping;
   return {
     ...own,
     hashKey: own.hashKey ?? readHashKey?.(hashRequest(fullUrl(url, config), config)),
     idempotent: own.idempotent ?? isIdempotent(config),
-    replayable: isReplayable(config.data),
-    timeoutMs: own.timeoutMs ?? (timeout > 0 ? timeout : undefined),
+    replayable: makeBody !== undefined || isReplayable(config.data),
+    timeoutMs: own.timeoutMs ?? timeoutOf(config),
     classify: heedingRedirects(own.classify),
+    rules,
+    signal,
+    discard,
   };
 }
+
+const rules: Classify = (settled, instance) => ofBodyFault(settled) ?? ofUnsent(settled, instance);
 
 /** Knows how axios writes `params`, and has no defaults of its own to add. */
 const plain = new Axios({});
@@ -141,124 +209,12 @@ function fullUrl(url: URL, { params, paramsSerializer }: Config): URL {
   return new URL(plain.getUri({ url: url.href, ...query }));
 }
 
-interface Sending {
-  readonly client: ClientView;
-  readonly url: URL;
-  readonly config: Config;
-  readonly send: Adapter;
-  readonly deadlineHeader: string | undefined;
-}
-
-async function attemptOn(
-  attempt: AttemptContext,
-  { client, url, config, send, deadlineHeader }: Sending,
-): Promise<AxiosResponse> {
-  const { instance, signal } = attempt;
-  const redirect: Redirect = { followed: false, left: false };
-  const there = onInstance(url, instance);
-  const headers = new AxiosHeaders(config.headers);
-  // Node's agents take the TLS server name, sent and verified, from the Host header: it is the service's, not
-  // the address's. User's own header first.
-  if (there.protocol === 'https:' && !headers.has('Host')) headers.set('Host', url.host);
-  const isOurs = deadlineHeader !== undefined && !headers.has(deadlineHeader);
-  if (isOurs) headers.set(deadlineHeader, deadlineValue(attempt));
-  const sent: Config = {
-    ...config,
-    headers,
-    url: there.href,
-    signal,
-    timeout: 0, // ours applies: it covers all attempts
-    proxy: false,
-    beforeRedirect: (options: RedirectOptions, ...rest) => {
-      redirect.followed = true;
-      if (options.hostname === url.hostname) {
-        stayOnInstance(options, url, instance, { protocol: there.protocol, headers });
-      } else if (options.hostname !== instance.host || Number(options.port) !== instance.port) {
-        redirect.left = true;
-        if (isOurs) leaveBehind(options, deadlineHeader);
-      }
-      config.beforeRedirect?.(options, ...rest);
-    },
-  };
-  delete sent.baseURL; // in the URL already
-  delete sent.cancelToken; // in the signal already
-  const answer = answerTo(sent, send, (heard) => {
-    closeOnceDrained(client, heard.request);
-    // Where a redirect led elsewhere, it is another server that speaks of its load.
-    if (!redirect.left) reportLoad(attempt, headersOf(heard));
-  });
-  const response = await noteRedirect(redirect, answer);
-  if (isStream(response.data)) attempt.hold(streamOutcome(response.data));
-  return response;
-}
-
-/** Sends, and lets the answer be heard: one with a status that axios rejects, too. */
-async function answerTo(
-  config: Config,
-  send: Adapter,
-  hear: (answer: AxiosResponse) => void,
-): Promise<AxiosResponse> {
-  try {
-    const response = await send(config);
-    hear(response);
-    return response;
-  } catch (error) {
-    if (isAxiosError(error) && error.response !== undefined) hear(error.response);
-    throw error;
-  }
-}
-
-/** As axios does later on: an adapter of the application's own may give a plain object. */
-function headersOf({ headers }: AxiosResponse): AxiosHeaders {
-  return AxiosHeaders.from(headers as AxiosHeaders);
-}
-
 /** Frees a streamed body that nobody will read. */
 function discard(settled: Settled): void {
   const response = settled.ok
     ? (settled.value as AxiosResponse)
     : (settled.error as AxiosError | undefined)?.response;
-  if (isStream(response?.data)) response.data.destroy();
-}
-
-/** The error as axios users know it: an AxiosError with the request's own config. */
-function asAxiosError(error: unknown, config: Config, signal: AbortSignal | undefined): unknown {
-  if (signal?.aborted === true && error === signal.reason) {
-    if (error instanceof CanceledError) return error;
-    const canceled = new CanceledError();
-    canceled.config = config;
-    canceled.cause = error instanceof Error ? error : new Error(String(error));
-    return canceled;
-  }
-  if (isFairleadError(error)) {
-    const timedOut =
-      error.code === 'ERR_FAIRLEAD_DEADLINE_EXCEEDED' ||
-      error.code === 'ERR_FAIRLEAD_ATTEMPT_TIMEOUT';
-    const made = timedOut
-      ? new AxiosError(timeoutMessage(config) ?? error.message, timeoutCode(config), config)
-      : new AxiosError(error.message, error.code, config);
-    made.cause = error;
-    tellStory(made, error);
-    return made;
-  }
-  if (isAxiosError(error)) {
-    error.config = config;
-    if (error.response !== undefined) error.response.config = config;
-  }
-  return error;
-}
-
-/** axios's own words when the limit reached was axios's; `undefined` when it was the client's. */
-function timeoutMessage({ timeout = 0, timeoutErrorMessage }: Config): string | undefined {
-  return (
-    timeoutErrorMessage ?? (timeout > 0 ? `timeout of ${String(timeout)}ms exceeded` : undefined)
-  );
-}
-
-function timeoutCode({ transitional }: Config): string {
-  return transitional?.clarifyTimeoutError === true
-    ? AxiosError.ETIMEDOUT
-    : AxiosError.ECONNABORTED;
+  discardStream(response?.data);
 }
 
 let warnedOfAxiosRetry = false;

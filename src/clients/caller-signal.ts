@@ -1,3 +1,5 @@
+import { Cancellation } from '../cancellation.js';
+
 /** What a request config of axios can be cancelled by. */
 export interface Cancellable {
   readonly signal?: unknown;
@@ -10,26 +12,30 @@ interface CancelToken {
   unsubscribe(listener: (reason: unknown) => void): void;
 }
 
-/** One signal for both of axios's ways to cancel. */
-export function callerSignal({ signal, cancelToken }: Cancellable): {
+export interface CallerSignal {
   readonly signal: AbortSignal | undefined;
   readonly release: () => void;
-} {
-  const own = signal as AbortSignal | undefined;
-  if (cancelToken === undefined) return { signal: own, release: () => undefined };
-  const controller = new AbortController();
+}
+
+/** One signal for both of axios's ways to cancel. */
+export function callerSignal({ signal, cancelToken }: Cancellable): CallerSignal {
+  const own = (signal ?? undefined) as AbortSignal | undefined;
+  if (cancelToken === undefined || cancelToken === null) {
+    return { signal: own, release: () => undefined };
+  }
+  const cancellation = new Cancellation();
   const onAbort = (): void => {
-    controller.abort(own?.reason);
+    cancellation.abort(own?.reason);
   };
   const token = cancelToken as CancelToken;
   const onCancel = (reason: unknown): void => {
-    controller.abort(reason);
+    cancellation.abort(reason);
   };
   token.subscribe(onCancel);
   if (own?.aborted === true) onAbort();
   own?.addEventListener('abort', onAbort, { once: true });
   return {
-    signal: controller.signal,
+    signal: cancellation.signal,
     release: () => {
       token.unsubscribe(onCancel);
       own?.removeEventListener('abort', onAbort);

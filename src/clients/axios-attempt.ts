@@ -1,0 +1,270 @@
+/** One attempt of a request through axios: sent to its instance by the adapter that would send it anyway. */
+import {
+  AxiosHeaders,
+  type AxiosResponse,
+  getAdapter,
+  type InternalAxiosRequestConfig,
+  isAxiosError,
+} from 'axios';
+import type { AttemptContext } from '../attempt.js';
+import { Cancellation } from '../cancellation.js';
+import type { ClientView } from '../client-view.js';
+import { classify } from '../resilience/classify.js';
+import type { Instance, Outcome, Settled, Verdict } from '../types.js';
+import { isObject } from '../validate.js';
+import { agentFor, type GivenAgent, RoutedAgent } from './axios-agent.js';
+import { type AttemptBody, type AxiosBodyFactory, blameOwnStream, makeBody } from './axios-body.js';
+import { AttemptDispatcher, isDispatcher } from './axios-dispatcher.js';
+import { asAxiosError } from './axios-errors.js';
+import { connectorTo } from './axios-http2.js';
+import { RedirectedRoute, type RedirectOptions } from './axios-redirect.js';
+import { deadlineValue } from './deadline-header.js';
+import { closeOnceDrained } from './idle-sockets.js';
+import { reportLoad } from './load-report.js';
+import { noteRedirect } from './redirected.js';
+import { streamedBody } from './response-stream.js';
+import { onInstance } from './route.js';
+import type { Wrapping } from './wrap-options.js';
+
+export type Config = InternalAxiosRequestConfig & {
+  readonly httpVersion?: unknown;
+  readonly http2Options?: Record<string, unknown>;
+  readonly sensitiveHeaders?: readonly string[];
+};
+export type Adapter = (config: InternalAxiosRequestConfig) => Promise<AxiosResponse>;
+
+/** One request, as its attempts send it. */
+export interface AxiosSending {
+  readonly wrapping: Wrapping;
+  readonly client: ClientView;
+  /** Names the service. */
+  readonly url: URL;
+  readonly config: Config;
+  readonly send: Adapter;
+  /** Makes the body of each attempt. */
+  readonly makeBody: AxiosBodyFactory | undefined;
+}
+
+/** How the bodies of streamed responses end. */
+const endings = new WeakMap<AxiosResponse, Promise<Outcome>>();
+
+/** What attempts ended with whose request was never given to a connection. */
+const unsent = new WeakSet();
+
+/** No instance has acted on such a request, whatever the error says; `undefined` for anything else. */
+export function ofUnsent(settled: Settled, instance: Instance): Verdict | undefined {
+  if (settled.ok || !isObject(settled.error) || !unsent.has(settled.error)) return undefined;
+  const verdict = classify(settled, instance);
+  return verdict.retry === 'if-idempotent' ? { ...verdict, retry: 'always' } : verdict;
+}
+
+/** `undefined` for a response that is complete. */
+export function endingOf(response: AxiosResponse): Promise<Outcome> | undefined {
+  return endings.get(response);
+}
+
+export async function sendAttempt(
+  attempt: AttemptContext,
+  sending: AxiosSending,
+): Promise<AxiosResponse> {
+  const made = sending.makeBody && (await makeBody(sending.makeBody));
+  try {
+    return await send(attempt, sending, made);
+  } catch (error) {
+    made?.release();
+    throw error;
+  }
+}
+
+async function send(
+  attempt: AttemptContext,
+  sending: AxiosSending,
+  made: AttemptBody | undefined,
+): Promise<AxiosResponse> {
+  const { route, config, dispatcher } = prepare(attempt, sending);
+  if (made === undefined) blameOwnStream(config.data);
+  else config.data = made.data;
+  const { redirect } = route;
+  const hear = (heard: AxiosResponse): void => {
+    closeOnceDrained(route.client, heard.request);
+    // Where a redirect led elsewhere, it is another server that speaks of its load.
+    if (!redirect.left) reportLoad(attempt, headersOf(heard));
+  };
+  let response: AxiosResponse;
+  try {
+    response = await sending.send(config);
+    hear(response);
+  } catch (reason) {
+    // One with a status that axios rejects is an answer, too.
+    if (isAxiosError(reason) && reason.response !== undefined) hear(reason.response);
+    const error = route.refused === undefined ? reason : refusal(route.refused, sending.config);
+    if (dispatcher?.isSent === false && isObject(error)) unsent.add(error);
+    route.end(() => classify({ ok: false, error }).outcome);
+    return noteRedirect(redirect, Promise.reject(error as Error));
+  }
+  const body = streamedBody(response.data, () => {
+    dispatcher?.abort(new DOMException('The response is not read on.', 'AbortError'));
+  });
+  if (body === undefined) {
+    route.end(() => classify({ ok: true, value: response }).outcome);
+  } else {
+    response.data = body.data;
+    endings.set(response, body.ended);
+    if (!redirect.left) attempt.hold(body.ended);
+    route.answered();
+    void body.ended.then((outcome) => {
+      route.end(() => outcome);
+    });
+  }
+  return redirect.followed ? noteRedirect(redirect, Promise.resolve(response)) : response;
+}
+
+/** A redirect that was not followed fails for that reason, whatever words the adapter has for it. */
+function refusal({ error }: NonNullable<RedirectedRoute['refused']>, config: Config): unknown {
+  return asAxiosError(error, config, undefined);
+}
+
+/** How the adapter is told where to send to. */
+type Way =
+  /** By the agents: axios's own `http` adapter. */
+  | 'agents'
+  /** By a dispatcher: axios's own `fetch` adapter over Node's own fetch. */
+  | 'dispatcher'
+  /** By the URL: anything else. */
+  | 'address';
+
+/** What axios's types have as `any`, or not in each version. */
+type WithFetch = Omit<Config, 'env' | 'transport' | 'fetchOptions'> & {
+  readonly env?: { readonly fetch?: unknown; readonly Request?: unknown };
+  readonly transport?: unknown;
+  readonly fetchOptions?: { readonly dispatcher?: unknown };
+};
+
+let httpAdapter: Adapter | undefined;
+
+function wayOf(send: Adapter, config: Config): Way {
+  const { env, transport, httpVersion, http2Options, fetchOptions } = config as WithFetch;
+  if (send === (httpAdapter ??= getAdapter('http'))) {
+    if (transport !== undefined && transport !== null) return 'address';
+    const isHttp2 = Number(httpVersion) === 2;
+    return isHttp2 && http2Options?.['createConnection'] !== undefined ? 'address' : 'agents';
+  }
+  const isOwnFetch = (env?.fetch ?? globalThis.fetch) === globalThis.fetch;
+  if (!isOwnFetch || (env?.Request ?? globalThis.Request) !== globalThis.Request) return 'address';
+  // Its second argument is that of axios from 1.8 on.
+  const fetchAdapter = (getAdapter as (name: string, config: Config) => unknown)('fetch', config);
+  if (send !== fetchAdapter) return 'address';
+  const given = fetchOptions?.dispatcher;
+  return given === undefined || isDispatcher(given) ? 'dispatcher' : 'address';
+}
+
+interface Prepared {
+  readonly route: RedirectedRoute;
+  readonly config: Config;
+  readonly dispatcher?: AttemptDispatcher;
+}
+
+function prepare(
+  attempt: AttemptContext,
+  { wrapping, client, url, config, send }: AxiosSending,
+): Prepared {
+  const { instance } = attempt;
+  const way = wayOf(send, config);
+  const headers = copyOf(config.headers);
+  const { deadlineHeader } = wrapping;
+  const isOurs = deadlineHeader !== undefined && !headers.has(deadlineHeader);
+  if (isOurs) headers.set(deadlineHeader, deadlineValue(attempt));
+  const ownHeader = isOurs ? deadlineHeader : undefined;
+  const isSecure = url.protocol === 'https:' || instance.protocol === 'https';
+  const route = new RedirectedRoute({
+    wrapping,
+    client,
+    instance,
+    url,
+    isSecure,
+    headers,
+    ownHeader,
+    auth: () => authOf(config, url),
+    sensitiveHeaders: config.sensitiveHeaders,
+    isAddressed: way === 'address',
+  });
+  const sent: Config = {
+    ...config,
+    headers,
+    url: hrefFor(way, url, instance, isSecure),
+    timeout: 0, // ours applies: it covers all attempts
+    proxy: false,
+  };
+  // Not deleted: an object that something was deleted from is slow to read.
+  Object.assign(sent, IN_URL_AND_SIGNAL);
+  if (way === 'dispatcher') {
+    const { fetchOptions } = config as WithFetch;
+    const dispatcher = fetchOptions?.dispatcher;
+    const given = isDispatcher(dispatcher) ? dispatcher : undefined;
+    const own = new AttemptDispatcher(route, ownHeader, given);
+    sent.fetchOptions = { ...fetchOptions, dispatcher: own };
+    sent.signal = attempt.signal;
+    return { route, config: sent, dispatcher: own };
+  }
+  sent.httpAgent = agentOn(route, 'http:', config.httpAgent as GivenAgent);
+  sent.httpsAgent = agentOn(route, 'https:', config.httpsAgent as GivenAgent);
+  sent.beforeRedirect = (options: RedirectOptions, ...rest) => {
+    config.beforeRedirect?.(options, ...rest);
+    route.follow(options);
+  };
+  if (way === 'agents') {
+    sent.signal = cheapSignal(attempt);
+    if (Number(config.httpVersion) === 2 && route.place !== undefined) {
+      const createConnection = connectorTo(instance, route.place);
+      Object.assign(sent, { http2Options: { ...config.http2Options, createConnection } });
+    }
+  } else {
+    sent.signal = attempt.signal;
+    if (!headers.has('Host')) headers.set('Host', url.host);
+  }
+  return { route, config: sent };
+}
+
+/** What the URL and the signal of an attempt say already. */
+const IN_URL_AND_SIGNAL = { baseURL: undefined, cancelToken: undefined };
+
+/** Adapters add to them. The names need not be looked up anew: axios has made these. */
+function copyOf(headers: AxiosHeaders): AxiosHeaders {
+  return headers instanceof AxiosHeaders
+    ? Object.assign(new AxiosHeaders(), headers)
+    : new AxiosHeaders(headers);
+}
+
+/** For axios's own `http` adapter, which listens to it and hands it to nobody. */
+function cheapSignal(attempt: AttemptContext): AbortSignal {
+  const cancellation = new Cancellation();
+  attempt.onAbort((reason) => {
+    cancellation.abort(reason);
+  });
+  return cancellation.signal;
+}
+
+function hrefFor(way: Way, url: URL, instance: Instance, isSecure: boolean): string {
+  if (way === 'address') return onInstance(url, instance).href;
+  return isSecure && url.protocol === 'http:' ? `https${url.href.slice('http'.length)}` : url.href;
+}
+
+function agentOn(
+  route: RedirectedRoute,
+  protocol: 'http:' | 'https:',
+  given: GivenAgent,
+): RoutedAgent {
+  return new RoutedAgent(agentFor(protocol, given), route);
+}
+
+/** What axios makes its Authorization header of. */
+function authOf({ auth }: Config, { username, password }: URL): string | undefined {
+  if (auth !== undefined) return `${auth.username}:${auth.password}`;
+  if (username === '' && password === '') return undefined;
+  return `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+}
+
+/** As axios does later on: an adapter of the application's own may give a plain object. */
+function headersOf({ headers }: AxiosResponse): AxiosHeaders {
+  return AxiosHeaders.from(headers as AxiosHeaders);
+}
