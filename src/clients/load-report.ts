@@ -1,5 +1,5 @@
 /** What servers say of their own load in a response header, in the HTTP form of ORCA that Envoy reads. */
-import type { AttemptContext } from '../attempt.js';
+import type { Lease } from '../lease.js';
 import type { LoadReport } from '../types.js';
 import { isObject } from '../validate.js';
 
@@ -12,7 +12,10 @@ export interface ResponseHeaders {
 }
 
 /** Hands on the load report in a response of the attempt's own instance, if there is one that can be used. */
-export function reportLoad(attempt: AttemptContext, headers: ResponseHeaders | undefined): void {
+export function reportLoad(
+  attempt: Pick<Lease, 'report'>,
+  headers: ResponseHeaders | undefined,
+): void {
   const header =
     headers?.get?.('endpoint-load-metrics') ?? headers?.get?.('x-endpoint-load-metrics');
   const report = typeof header === 'string' ? parseLoadReport(header) : undefined;
