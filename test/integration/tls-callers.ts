@@ -266,7 +266,6 @@ export const CALLERS: readonly Caller[] = [
   },
   {
     name: 'undici, FairleadAgent',
-    deviations: OF_NAMED_REQUESTS,
     redirects: false,
     ownHost: true,
     retries: true,

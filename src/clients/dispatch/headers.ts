@@ -1,23 +1,14 @@
 /** Headers as undici takes them in requests (an array, an object, pairs) and gives them in responses. */
 
-type Pair = readonly [name: unknown, value: unknown];
-
-/** Of a request, as pairs; what undici would not take gives none, and is left to undici to refuse. */
-export function* pairsOf(headers: unknown): Generator<Pair> {
-  if (Array.isArray(headers)) {
-    for (let i = 0; i + 1 < headers.length; i += 2) yield [headers[i], headers[i + 1]];
-  } else if (isPairs(headers)) {
-    for (const pair of headers) if (Array.isArray(pair)) yield pair as unknown as Pair;
-  } else if (typeof headers === 'object' && headers !== null) {
-    yield* Object.entries(headers);
-  }
-}
+type Named = Readonly<Record<string, unknown>>;
 
 /** The value of a request header; `undefined` when there is none. `name` in lower case. */
 export function requestHeader(headers: unknown, name: string): string | undefined {
-  for (const [key, value] of pairsOf(headers)) {
-    if (!isNamed(key, name) || value === undefined || value === null) continue;
-    return Array.isArray(value) ? value.join(name === 'cookie' ? '; ' : ', ') : textOf(value);
+  if (typeof headers !== 'object' || headers === null) return undefined;
+  if (Array.isArray(headers)) return ofFlat(headers, name);
+  if (isPairs(headers)) return ofFlat(flatOf(headers), name);
+  for (const key in headers) {
+    if (isNamed(key, name)) return valueOf((headers as Named)[key], name);
   }
   return undefined;
 }
@@ -25,14 +16,18 @@ export function requestHeader(headers: unknown, name: string): string | undefine
 /** The same headers, with `name` set to `value` unless they have it. `name` in lower case. */
 export function withDefault(headers: unknown, name: string, value: string): unknown {
   if (headers === undefined || headers === null) return { [name]: value };
+  if (typeof headers !== 'object') return headers; // for undici to refuse
   if (Array.isArray(headers)) {
-    for (let i = 0; i < headers.length; i += 2) if (isNamed(headers[i], name)) return headers;
-    return [...(headers as unknown[]), name, value];
+    // An odd one out is for undici to refuse, too.
+    const has = ofFlat(headers, name) !== undefined || headers.length % 2 !== 0;
+    return has ? headers : [...(headers as unknown[]), name, value];
   }
-  if (isPairs(headers)) return withDefault([...pairsOf(headers)].flat(), name, value);
-  if (typeof headers !== 'object') return headers;
+  if (isPairs(headers)) {
+    const pairs = [...headers];
+    return pairs.every(isPair) ? withDefault(pairs.flat(), name, value) : new Set(pairs);
+  }
   for (const key in headers) if (isNamed(key, name)) return headers;
-  return { ...headers, [name]: value };
+  return Object.assign({}, headers, { [name]: value }); // not spread: see exchange.ts
 }
 
 /**
@@ -43,12 +38,48 @@ export function withDefault(headers: unknown, name: string, value: string): unkn
 export function responseHeader(headers: unknown, name: string): string | undefined {
   if (Array.isArray(headers)) {
     for (let i = 0; i + 1 < headers.length; i += 2) {
-      if (isNamed(headers[i], name)) return textOf(headers[i + 1]);
+      if (isNamed(headers[i], name)) return textOf(firstOf(headers[i + 1]));
     }
     return undefined;
   }
-  const value = (headers as Record<string, unknown> | null | undefined)?.[name];
-  return value === undefined ? undefined : textOf(Array.isArray(value) ? value[0] : value);
+  const value = firstOf((headers as Named | null | undefined)?.[name]);
+  return value === undefined ? undefined : textOf(value);
+}
+
+/** Headers that have been parsed as they may have been received: names and values in turn. */
+export function rawHeadersOf(headers: unknown): Buffer[] {
+  const raw: Buffer[] = [];
+  for (const [name, given] of Object.entries((headers ?? {}) as Named)) {
+    for (const value of Array.isArray(given) ? (given as unknown[]) : [given]) {
+      raw.push(Buffer.from(name, 'latin1'), Buffer.from(textOf(value), 'latin1'));
+    }
+  }
+  return raw;
+}
+
+function ofFlat(headers: readonly unknown[], name: string): string | undefined {
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    if (isNamed(headers[i], name)) return valueOf(headers[i + 1], name);
+  }
+  return undefined;
+}
+
+function flatOf(pairs: Iterable<unknown>): unknown[] {
+  return [...pairs].filter(isPair).flat();
+}
+
+function isPair(pair: unknown): pair is [unknown, unknown] {
+  return Array.isArray(pair) && pair.length === 2;
+}
+
+/** `undefined` for a header that undici would not send. */
+function valueOf(value: unknown, name: string): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  return Array.isArray(value) ? value.join(name === 'cookie' ? '; ' : ', ') : textOf(value);
+}
+
+function firstOf(value: unknown): unknown {
+  return Array.isArray(value) ? value[0] : value;
 }
 
 /** The length first: most headers are of another one, and reading a name out of bytes costs more. */
@@ -61,11 +92,10 @@ function textOf(value: unknown): string {
   return Buffer.isBuffer(value) ? value.toString('latin1') : String(value);
 }
 
-function isPairs(headers: unknown): headers is Iterable<unknown> {
+/** What somebody has put into the prototype of all objects makes none iterable. */
+function isPairs(headers: object): headers is Iterable<unknown> {
+  const iterate: unknown = Reflect.get(headers, Symbol.iterator);
   return (
-    typeof headers === 'object' &&
-    headers !== null &&
-    !Array.isArray(headers) &&
-    typeof (headers as Partial<Iterable<unknown>>)[Symbol.iterator] === 'function'
+    typeof iterate === 'function' && iterate !== Reflect.get(Object.prototype, Symbol.iterator)
   );
 }

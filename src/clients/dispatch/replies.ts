@@ -3,39 +3,41 @@ import type { Duplex } from 'node:stream';
 import type { AttemptContext } from '../../attempt.js';
 import type { Listener } from './listener.js';
 import { Reply } from './reply.js';
-import type { Abort, Controller, NewerHandler, OlderHandler } from './types.js';
+import type { Abort, Controller, NewerHandler, OlderHandler, Sender } from './types.js';
 
-/** Of the listener's own style, for headers are passed on as they come. */
-export function replyFor(attempt: AttemptContext, listener: Listener): Reply {
-  return listener.style === 'older'
-    ? new OlderReply(attempt, listener)
-    : new NewerReply(attempt, listener);
+/** Of the listener's own style unless the sender wants another, for headers are passed on as they come. */
+export function replyFor(attempt: AttemptContext, listener: Listener, sender: Sender): Reply {
+  const takesThrow = sender.takesThrow === true;
+  return (sender.style ?? listener.style) === 'older'
+    ? new OlderReply(attempt, listener, takesThrow)
+    : new NewerReply(attempt, listener, takesThrow);
 }
 
 class OlderReply extends Reply implements OlderHandler {
   #abort: Abort | undefined;
   #resume: (() => void) | undefined;
 
-  onConnect(abort: Abort): void {
+  onConnect(abort: Abort, context?: unknown): void {
     this.#abort = abort;
-    this.started();
+    this.started(context);
   }
 
   onRequestSent(): void {
-    this.listener.requestSent();
+    this.requestSent();
   }
 
-  onBodySent(chunk: unknown): void {
-    this.listener.bodySent(chunk);
+  onBodySent(chunk: unknown, total?: unknown): void {
+    this.bodySent(chunk, total);
   }
 
   onUpgrade(status: number, headers: unknown, socket: Duplex): void {
-    this.upgraded(status, headers, socket);
+    this.upgraded(status, headers, socket, undefined);
   }
 
   onHeaders(status: number, headers: unknown, resume: () => void, statusText: string): boolean {
     this.#resume = resume;
-    return this.head(status, headers, statusText);
+    this.head(status, headers, statusText, undefined);
+    return true;
   }
 
   onData(chunk: Buffer): boolean {
@@ -43,7 +45,7 @@ class OlderReply extends Reply implements OlderHandler {
   }
 
   onComplete(trailers: unknown): void {
-    this.end(trailers);
+    this.end(trailers, undefined);
   }
 
   onError(error: unknown): void {
@@ -62,21 +64,21 @@ class OlderReply extends Reply implements OlderHandler {
 class NewerReply extends Reply implements NewerHandler {
   #controller: Controller | undefined;
 
-  onRequestStart(controller: Controller): void {
+  onRequestStart(controller: Controller, context: unknown): void {
     this.#controller = controller;
-    this.started();
+    this.started(context);
   }
 
   onRequestSent(): void {
-    this.listener.requestSent();
+    this.requestSent();
   }
 
-  onBodySent(chunk: unknown): void {
-    this.listener.bodySent(chunk);
+  onBodySent(chunk: unknown, total?: unknown): void {
+    this.bodySent(chunk, total);
   }
 
   onRequestUpgrade(controller: Controller, status: number, headers: unknown, socket: Duplex): void {
-    this.upgraded(status, headers, socket);
+    this.upgraded(status, headers, socket, controller.rawHeaders ?? null);
   }
 
   onResponseStart(
@@ -85,7 +87,7 @@ class NewerReply extends Reply implements NewerHandler {
     headers: unknown,
     statusText?: string,
   ): void {
-    if (!this.head(status, headers, statusText)) controller.pause();
+    this.head(status, headers, statusText, controller.rawHeaders ?? null);
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
@@ -93,10 +95,11 @@ class NewerReply extends Reply implements NewerHandler {
   }
 
   onResponseEnd(controller: Controller, trailers: unknown): void {
-    this.end(trailers);
+    this.end(trailers, controller.rawTrailers ?? null);
   }
 
-  onResponseError(controller: Controller, error: unknown): void {
+  /** There is no controller where undici refuses the request. */
+  onResponseError(_controller: Controller | undefined, error: unknown): void {
     this.fail(error);
   }
 

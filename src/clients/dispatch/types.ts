@@ -15,11 +15,41 @@ export interface DispatchOptions {
   readonly headers?: unknown;
   readonly idempotent?: boolean | null | undefined;
   readonly servername?: string | null | undefined;
+  /** Put behind the path by the dispatcher. */
+  readonly query?: unknown;
   readonly fairlead?: FairleadRequestOptions | undefined;
+}
+
+/** What each attempt of a request sends. */
+export interface Body {
+  /** False for what is used up once an attempt has begun to send it. */
+  readonly isReplayable: boolean;
+  next(): unknown;
+  /** What reading it failed with, which is no instance's doing. */
+  readonly failure?: { readonly error: unknown } | undefined;
+  /** No further attempt will ask for it. */
+  settle?(): void;
+}
+
+/** Where attempts go to. */
+export interface Sender {
+  readonly dispatch: Dispatch;
+  /** Of handlers, where it takes no other. Default: it takes what its callers bring. */
+  readonly style?: 'newer' | undefined;
+  /** What TLS asks for where neither the request nor the client says. Default: the host of the URL asked for. */
+  readonly servername?: string | undefined;
+  /**
+   * A request that is not wanted any more when its turn comes may throw: then its connection is left to the next one,
+   * where undici closes it for a request that is aborted. Default false.
+   */
+  readonly takesThrow?: boolean | undefined;
 }
 
 /** Sends one request. @returns false when it has more to do than it can take at once. */
 export type Dispatch = (options: DispatchOptions, handler: object) => boolean;
+
+/** The styles of handlers: see {@link OlderHandler}, {@link NewerHandler}. */
+export type Style = 'older' | 'newer';
 
 export type Abort = (reason?: unknown) => void;
 
@@ -37,7 +67,7 @@ export interface OlderHandler {
   ): boolean | undefined;
   onData?(chunk: Buffer): boolean | undefined;
   onComplete?(trailers: unknown): void;
-  onBodySent?(chunk: unknown): void;
+  onBodySent?(chunk: unknown, total?: unknown): void;
   onRequestSent?(): void;
 }
 
@@ -63,8 +93,8 @@ export interface NewerHandler {
   ): void;
   onResponseData?(controller: Controller, chunk: Buffer): void;
   onResponseEnd?(controller: Controller, trailers: unknown): void;
-  onResponseError?(controller: Controller, error: unknown): void;
+  onResponseError?(controller: Controller | undefined, error: unknown): void;
   onResponseStarted?(): void;
-  onBodySent?(chunk: unknown): void;
+  onBodySent?(chunk: unknown, total?: unknown): void;
   onRequestSent?(): void;
 }
