@@ -51,5 +51,5 @@ async function deliver(reply: Reply, listener: Listener): Promise<void> {
     listener.error(error);
     return;
   }
-  reply.deliver();
+  reply.deliver(() => undefined);
 }

@@ -38,6 +38,7 @@ export class Exchange implements Flow {
   /** What attempts ended with that had not begun to send. */
   #unsent: Set<unknown> | undefined;
   #reply: Reply | undefined;
+  #isTold = false;
 
   /** @throws {InvalidOptionError} naming what of the request's own options is wrong; what the hash key's function throws. */
   constructor(
@@ -67,7 +68,7 @@ export class Exchange implements Flow {
           return;
         }
         this.#reply = reply;
-        reply.deliver();
+        reply.deliver(this.#letGo);
       },
       (error: unknown) => {
         this.#body.settle?.();
@@ -77,8 +78,9 @@ export class Exchange implements Flow {
   }
 
   abort(reason: unknown): void {
-    const because = reason ?? new RequestAbortedError();
     // Fetch aborts what it is told has failed: the call is over by then, and the failure is still the instance's.
+    if (this.#isTold) return;
+    const because = reason ?? new RequestAbortedError();
     if (this.#reply === undefined) this.#cancellation.abort(because);
     else this.#reply.abort(because);
   }
@@ -86,6 +88,11 @@ export class Exchange implements Flow {
   resume(): void {
     this.#reply?.resume();
   }
+
+  readonly #letGo = (): void => {
+    this.#isTold = true;
+    this.#reply = undefined;
+  };
 
   #callOptions(): CallOptions {
     const { options, deps } = this;

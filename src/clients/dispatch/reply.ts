@@ -42,6 +42,7 @@ export abstract class Reply {
   #isHeld = false;
   #isDraining = false;
   #to: Listener | undefined;
+  #onOver: (() => void) | undefined;
   #aborted: { readonly reason: unknown } | undefined;
   #resolve!: () => void;
   #release: ((outcome: Outcome) => void) | undefined;
@@ -109,8 +110,14 @@ export abstract class Reply {
     this.#release?.('ignored');
   }
 
-  /** Hands over what has come, and what will come. */
-  deliver(): void {
+  /**
+   * Hands over what has come, and what will come.
+   *
+   * @param onOver called when all is told. Who had held on to it lets go: an old object that does not, dead or alive, has
+   * all that it leads to copied by each young collection, the next requests with it (measured: a fifth of all CPU).
+   */
+  deliver(onOver: () => void): void {
+    this.#onOver = onOver;
     const to = (this.#to = this.listener);
     if (this.#aborted === undefined) {
       if (this.#socket !== undefined) {
@@ -231,6 +238,7 @@ export abstract class Reply {
 
   #hand(socket: Duplex, to: Listener): void {
     this.#state = 'over';
+    this.#onOver?.();
     socket.removeListener('error', noop);
     try {
       to.upgrade(this.status, this.#headers, socket, this.#raw);
@@ -262,11 +270,13 @@ export abstract class Reply {
     if (to === undefined || this.#isDraining) return;
     if (this.#state === 'failed') {
       this.#state = 'over';
+      this.#onOver?.();
       to.error(this.#error);
     } else if (this.#isPaused) {
       return;
     } else if (this.#state === 'complete') {
       this.#state = 'over';
+      this.#onOver?.();
       try {
         to.end(this.#trailers, this.#rawTrailers);
       } catch (error) {
