@@ -1,9 +1,10 @@
 /** Agents that connect to an instance while the URL, and with it all that axios makes of it, stays logical. */
-import { createHash } from 'node:crypto';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { isIP } from 'node:net';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import { checkServerIdentity } from 'node:tls';
+import { FairleadError } from '../errors.js';
+import { addressAgent } from './address-agent.js';
 
 /** Where connections go. */
 export interface Place {
@@ -11,18 +12,34 @@ export interface Place {
   readonly port: number;
   /** What TLS names, sends and checks; `undefined`: what the request's Host header names. */
   readonly servername: string | undefined;
+  /** It is spoken to over TLS, whatever the URL says. */
+  readonly isSecure: boolean;
 }
 
 /** Says where the next request of an attempt goes; `undefined`: where its URL says. It may change with a redirect. */
 export interface Route {
   readonly place: Place | undefined;
+  /** Where that is still to be found: until it is, or why it is not. */
+  readonly waiting: Promise<void> | undefined;
 }
 
 /** What a request config of axios has for an agent: `false` makes one for each request. */
 export type GivenAgent = http.Agent | false | null | undefined;
 
 /** What Node hands to `addRequest`, as far as it matters here. */
-type Connection = Record<string, unknown>;
+interface Connection {
+  host?: unknown;
+  hostname?: unknown;
+  port?: unknown;
+  servername?: unknown;
+  checkServerIdentity?: typeof checkServerIdentity;
+}
+
+interface Request {
+  agent: unknown;
+  getHeader(name: string): unknown;
+  onSocket(socket: undefined, error: unknown): void;
+}
 
 interface AgentInside {
   readonly protocol?: string;
@@ -30,7 +47,7 @@ interface AgentInside {
   readonly keepAlive?: boolean;
   readonly maxSockets?: number;
   readonly options?: Record<string, unknown>;
-  addRequest(request: http.ClientRequest, options: Connection): void;
+  addRequest(request: Request, options: Connection): void;
 }
 
 /**
@@ -39,83 +56,84 @@ interface AgentInside {
  * Node's own agents specially, and those of others as they are.
  */
 export class RoutedAgent {
-  /** Those that a request reads before it asks the agent. */
-  readonly protocol: string | undefined;
-  readonly defaultPort: number | undefined;
-  readonly keepAlive: boolean | undefined;
-  readonly maxSockets: number | undefined;
-  readonly options: Record<string, unknown> | undefined;
   readonly #agent: AgentInside;
+  readonly #route: Route;
 
-  constructor(
-    agent: http.Agent,
-    private readonly route: Route,
-  ) {
-    const inside = agent as unknown as AgentInside;
-    this.protocol = inside.protocol;
-    this.defaultPort = inside.defaultPort;
-    this.keepAlive = inside.keepAlive;
-    this.maxSockets = inside.maxSockets;
-    this.options = inside.options;
-    this.#agent = inside;
+  constructor(agent: http.Agent, route: Route) {
+    this.#agent = agent as unknown as AgentInside;
+    this.#route = route;
   }
 
-  addRequest(request: http.ClientRequest, options: Connection): void {
+  // Those that a request reads before it asks the agent.
+
+  get protocol(): string | undefined {
+    return this.#agent.protocol;
+  }
+
+  get defaultPort(): number | undefined {
+    return this.#agent.defaultPort;
+  }
+
+  get keepAlive(): boolean | undefined {
+    return this.#agent.keepAlive;
+  }
+
+  get maxSockets(): number | undefined {
+    return this.#agent.maxSockets;
+  }
+
+  get options(): Record<string, unknown> | undefined {
+    return this.#agent.options;
+  }
+
+  addRequest(request: Request, options: Connection): void {
     // From here on it is that agent's request, for whoever looks at it.
-    Object.assign(request, { agent: this.#agent });
-    const { place } = this.route;
-    if (place === undefined) {
-      this.#agent.addRequest(request, options);
+    request.agent = this.#agent;
+    if (this.#route.waiting === undefined) {
+      this.#connect(request, options);
       return;
     }
-    const { host, port, servername } = place;
-    // The request's own copy. No name in the clear: Node would work one out for each request.
-    const moved = Object.assign(options, { host, hostname: host, port, servername: '' });
-    if (this.protocol === 'https:') {
-      const name = servername ?? hostnameOf(request.getHeader('host')) ?? host;
-      if (isIP(name) !== 0) {
-        verifying(name, this.#agent).addRequest(request, moved);
-        return;
+    this.#route.waiting
+      .then(() => {
+        this.#connect(request, options);
+      })
+      .catch((error: unknown) => {
+        request.onSocket(undefined, error); // as agents do; to destroy it would wait for a socket
+      });
+  }
+
+  #connect(request: Request, options: Connection): void {
+    let agent = this.#agent;
+    const { place } = this.#route;
+    if (place !== undefined) {
+      if (place.isSecure && agent.protocol !== 'https:') throw tooLate();
+      // The request's own copy.
+      options.host = place.host;
+      options.hostname = place.host;
+      options.port = place.port;
+      if (agent.protocol === 'https:') {
+        const name = place.servername ?? hostnameOf(request.getHeader('host')) ?? place.host;
+        if (isIP(name) === 0) options.servername = name;
+        else {
+          options.servername = '';
+          // An address is no SNI (RFC 6066, 3), and Node would have the certificate be for where it connects to.
+          agent = addressAgent(agent as unknown as http.Agent, name) as unknown as AgentInside;
+          options.checkServerIdentity = (_host, certificate) =>
+            checkServerIdentity(name, certificate);
+          request.agent = agent;
+        }
       }
-      moved.servername = name;
     }
-    this.#agent.addRequest(request, moved);
+    agent.addRequest(request, options);
   }
 }
 
-/** By agent, and then by address. */
-const verifiers = new WeakMap<AgentInside, Map<string, AgentInside>>();
-
-/**
- * The same agent, with its connections, but that TLS asks for no name and has the certificate be for an address: an
- * address is no SNI (RFC 6066, 3). A connection that was checked for it must not serve a request that asks for another,
- * nor must its session: no other part of an agent's key is free to tell them apart, and on a client that one has no
- * effect besides. In the agent's options, for those go before what a request says.
- */
-function verifying(address: string, agent: AgentInside): AgentInside {
-  let known = verifiers.get(agent);
-  if (known === undefined) {
-    known = new Map();
-    verifiers.set(agent, known);
-  }
-  let verifier = known.get(address);
-  if (verifier === undefined) {
-    const { options = {} } = agent;
-    const check = (options['checkServerIdentity'] ??
-      checkServerIdentity) as typeof checkServerIdentity;
-    const own = options['sessionIdContext'];
-    const context = `${typeof own === 'string' ? own : ''} ${address}`;
-    const verified = {
-      ...options,
-      // OpenSSL takes no more than 32 bytes.
-      sessionIdContext: createHash('sha256').update(context).digest('hex').slice(0, 32),
-      checkServerIdentity: (_host: string, certificate: PeerCertificate) =>
-        check(address, certificate),
-    };
-    verifier = Object.create(agent, { options: { value: verified } }) as AgentInside;
-    known.set(address, verifier);
-  }
-  return verifier;
+/** The agent of a redirect is chosen before the list is there. */
+function tooLate(): FairleadError {
+  return new FairleadError(
+    'ERR_FAIRLEAD_NOT_READY',
+    'The instance redirected to asks for TLS, and was not known when the request was made.',
+  );
 }
 
 /** Without the port, and without the brackets of IPv6. */

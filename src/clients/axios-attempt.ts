@@ -16,6 +16,7 @@ import { agentFor, type GivenAgent, RoutedAgent } from './axios-agent.js';
 import { type AttemptBody, type AxiosBodyFactory, blameOwnStream, makeBody } from './axios-body.js';
 import { AttemptDispatcher, isDispatcher } from './axios-dispatcher.js';
 import { asAxiosError } from './axios-errors.js';
+import { type AskedUrl, authOf, hrefOf } from './axios-request.js';
 import { connectorTo } from './axios-http2.js';
 import { RedirectedRoute, type RedirectOptions } from './axios-redirect.js';
 import { deadlineValue } from './deadline-header.js';
@@ -38,7 +39,7 @@ export interface AxiosSending {
   readonly wrapping: Wrapping;
   readonly client: ClientView;
   /** Names the service. */
-  readonly url: URL;
+  readonly url: AskedUrl;
   readonly config: Config;
   readonly send: Adapter;
   /** Makes the body of each attempt. */
@@ -63,45 +64,50 @@ export function endingOf(response: AxiosResponse): Promise<Outcome> | undefined 
   return endings.get(response);
 }
 
-export async function sendAttempt(
+export function sendAttempt(
   attempt: AttemptContext,
   sending: AxiosSending,
 ): Promise<AxiosResponse> {
-  const made = sending.makeBody && (await makeBody(sending.makeBody));
+  if (sending.makeBody === undefined) return send(attempt, sending, undefined);
+  return sendMade(attempt, sending, sending.makeBody);
+}
+
+async function sendMade(
+  attempt: AttemptContext,
+  sending: AxiosSending,
+  make: AxiosBodyFactory,
+): Promise<AxiosResponse> {
+  const made = await makeBody(make);
   try {
     return await send(attempt, sending, made);
   } catch (error) {
-    made?.release();
+    made.release();
     throw error;
   }
 }
 
-async function send(
+function send(
   attempt: AttemptContext,
   sending: AxiosSending,
   made: AttemptBody | undefined,
 ): Promise<AxiosResponse> {
-  const { route, config, dispatcher } = prepare(attempt, sending);
+  const prepared = prepare(attempt, sending);
+  const { config } = prepared;
   if (made === undefined) blameOwnStream(config.data);
   else config.data = made.data;
+  return sending.send(config).then(
+    (response) => onResponse(attempt, prepared, response),
+    (reason: unknown) => onFailure(attempt, prepared, sending, reason),
+  );
+}
+
+function onResponse(
+  attempt: AttemptContext,
+  { route, dispatcher }: Prepared,
+  response: AxiosResponse,
+): AxiosResponse | Promise<AxiosResponse> {
   const { redirect } = route;
-  const hear = (heard: AxiosResponse): void => {
-    closeOnceDrained(route.client, heard.request);
-    // Where a redirect led elsewhere, it is another server that speaks of its load.
-    if (!redirect.left) reportLoad(attempt, headersOf(heard));
-  };
-  let response: AxiosResponse;
-  try {
-    response = await sending.send(config);
-    hear(response);
-  } catch (reason) {
-    // One with a status that axios rejects is an answer, too.
-    if (isAxiosError(reason) && reason.response !== undefined) hear(reason.response);
-    const error = route.refused === undefined ? reason : refusal(route.refused, sending.config);
-    if (dispatcher?.isSent === false && isObject(error)) unsent.add(error);
-    route.end(() => classify({ ok: false, error }).outcome);
-    return noteRedirect(redirect, Promise.reject(error as Error));
-  }
+  hear(attempt, route, response);
   const body = streamedBody(response.data, () => {
     dispatcher?.abort(new DOMException('The response is not read on.', 'AbortError'));
   });
@@ -117,6 +123,27 @@ async function send(
     });
   }
   return redirect.followed ? noteRedirect(redirect, Promise.resolve(response)) : response;
+}
+
+function onFailure(
+  attempt: AttemptContext,
+  { route, dispatcher }: Prepared,
+  { config }: AxiosSending,
+  reason: unknown,
+): Promise<never> {
+  // One with a status that axios rejects is an answer, too.
+  if (isAxiosError(reason) && reason.response !== undefined) hear(attempt, route, reason.response);
+  const error = route.refused === undefined ? reason : refusal(route.refused, config);
+  if (dispatcher?.isSent === false && isObject(error)) unsent.add(error);
+  route.end(() => classify({ ok: false, error }).outcome);
+  return noteRedirect(route.redirect, Promise.reject(error as Error));
+}
+
+/** What an answer tells beside what it says. */
+function hear(attempt: AttemptContext, route: RedirectedRoute, response: AxiosResponse): void {
+  closeOnceDrained(route.client, response.request);
+  // Where a redirect led elsewhere, it is another server that speaks of its load.
+  if (!route.redirect.left) reportLoad(attempt, headersOf(response, !route.isAddressed));
 }
 
 /** A redirect that was not followed fails for that reason, whatever words the adapter has for it. */
@@ -169,34 +196,35 @@ function prepare(
   { wrapping, client, url, config, send }: AxiosSending,
 ): Prepared {
   const { instance } = attempt;
+  const { origin } = url;
   const way = wayOf(send, config);
-  const headers = copyOf(config.headers);
+  const headers = headersFor(config.headers);
   const { deadlineHeader } = wrapping;
   const isOurs = deadlineHeader !== undefined && !headers.has(deadlineHeader);
   if (isOurs) headers.set(deadlineHeader, deadlineValue(attempt));
   const ownHeader = isOurs ? deadlineHeader : undefined;
-  const isSecure = url.protocol === 'https:' || instance.protocol === 'https';
+  const isSecure = origin.protocol === 'https:' || instance.protocol === 'https';
   const route = new RedirectedRoute({
     wrapping,
     client,
-    instance,
-    url,
+    attempt,
+    origin,
     isSecure,
     headers,
     ownHeader,
-    auth: () => authOf(config, url),
+    auth: () => authOf(config, origin),
     sensitiveHeaders: config.sensitiveHeaders,
     isAddressed: way === 'address',
   });
-  const sent: Config = {
-    ...config,
-    headers,
-    url: hrefFor(way, url, instance, isSecure),
-    timeout: 0, // ours applies: it covers all attempts
-    proxy: false,
-  };
-  // Not deleted: an object that something was deleted from is slow to read.
-  Object.assign(sent, IN_URL_AND_SIGNAL);
+  const sent = copyOf(config, way);
+  sent.headers = headers;
+  sent.url =
+    way === 'address' ? onInstance(new URL(url.href), instance).href : hrefOf(url, isSecure);
+  sent.timeout = 0; // ours applies: it covers all attempts
+  sent.proxy = false;
+  // What the URL and the signal say already. Not deleted: an object that something was deleted from is slow to read.
+  if (sent.baseURL !== undefined) Object.assign(sent, { baseURL: undefined });
+  if (sent.cancelToken !== undefined) Object.assign(sent, { cancelToken: undefined });
   if (way === 'dispatcher') {
     const { fetchOptions } = config as WithFetch;
     const dispatcher = fetchOptions?.dispatcher;
@@ -220,16 +248,21 @@ function prepare(
     }
   } else {
     sent.signal = attempt.signal;
-    if (!headers.has('Host')) headers.set('Host', url.host);
+    if (!headers.has('Host')) headers.set('Host', origin.host);
   }
   return { route, config: sent };
 }
 
-/** What the URL and the signal of an attempt say already. */
-const IN_URL_AND_SIGNAL = { baseURL: undefined, cancelToken: undefined };
+/** Key by key, for a spread of what axios makes takes five times as long. No adapter of axios's own looks for symbols. */
+function copyOf(config: Config, way: Way): Config {
+  if (way === 'address') return { ...config };
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(config)) copy[key] = config[key as keyof Config];
+  return copy as unknown as Config;
+}
 
 /** Adapters add to them. The names need not be looked up anew: axios has made these. */
-function copyOf(headers: AxiosHeaders): AxiosHeaders {
+function headersFor(headers: AxiosHeaders): AxiosHeaders {
   return headers instanceof AxiosHeaders
     ? Object.assign(new AxiosHeaders(), headers)
     : new AxiosHeaders(headers);
@@ -244,11 +277,6 @@ function cheapSignal(attempt: AttemptContext): AbortSignal {
   return cancellation.signal;
 }
 
-function hrefFor(way: Way, url: URL, instance: Instance, isSecure: boolean): string {
-  if (way === 'address') return onInstance(url, instance).href;
-  return isSecure && url.protocol === 'http:' ? `https${url.href.slice('http'.length)}` : url.href;
-}
-
 function agentOn(
   route: RedirectedRoute,
   protocol: 'http:' | 'https:',
@@ -257,14 +285,11 @@ function agentOn(
   return new RoutedAgent(agentFor(protocol, given), route);
 }
 
-/** What axios makes its Authorization header of. */
-function authOf({ auth }: Config, { username, password }: URL): string | undefined {
-  if (auth !== undefined) return `${auth.username}:${auth.password}`;
-  if (username === '' && password === '') return undefined;
-  return `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-}
+/** Node, and fetch, give the names in small letters. Most answers tell of no load, and axios's look-up is a slow one. */
+const LOAD_HEADERS = ['endpoint-load-metrics', 'x-endpoint-load-metrics'];
 
-/** As axios does later on: an adapter of the application's own may give a plain object. */
-function headersOf({ headers }: AxiosResponse): AxiosHeaders {
+function headersOf({ headers }: AxiosResponse, isOfAxios: boolean): AxiosHeaders | undefined {
+  if (isOfAxios && LOAD_HEADERS.every((name) => headers[name] === undefined)) return undefined;
+  // As axios does later on: an adapter of the application's own may give a plain object.
   return AxiosHeaders.from(headers as AxiosHeaders);
 }

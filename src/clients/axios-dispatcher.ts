@@ -36,13 +36,28 @@ export class AttemptDispatcher implements DispatcherLike {
   ) {}
 
   dispatch(options: DispatchOptions, handler: object): boolean {
-    const { route } = this;
-    const sender = this.given ?? globalDispatcher();
     const url = new URL(String(options.origin));
-    let sent = options;
-    if (!this.#isFirst) sent = this.#follow(options, url);
-    this.#isFirst = false;
-    const { place } = route;
+    if (this.#isFirst) {
+      this.#isFirst = false;
+      return this.#send(options, url, handler);
+    }
+    const next = nextOf(url);
+    this.route.follow(next);
+    const { waiting } = this.route;
+    if (waiting === undefined) return this.#send(this.#followed(options, url, next), url, handler);
+    waiting
+      .then(() => this.#send(this.#followed(options, url, next), url, handler))
+      .catch((error: unknown) => {
+        const { onError, onResponseError } = handler as Told;
+        if (onResponseError === undefined) onError?.call(handler, error);
+        else onResponseError.call(handler, undefined, error);
+      });
+    return true;
+  }
+
+  #send(sent: DispatchOptions, url: URL, handler: object): boolean {
+    const sender = this.given ?? globalDispatcher();
+    const { place } = this.route;
     if (place === undefined) return sender.dispatch(sent, handler);
     const noted = noting(handler, (abort) => {
       this.isSent = true;
@@ -54,7 +69,7 @@ export class AttemptDispatcher implements DispatcherLike {
         ...sent,
         origin: `${url.protocol}//${host}:${String(place.port)}`,
         headers: withDefault(sent.headers, 'host', url.host),
-        servername: options.servername ?? place.servername ?? url.hostname,
+        servername: sent.servername ?? place.servername ?? url.hostname,
       },
       noted,
     );
@@ -65,15 +80,8 @@ export class AttemptDispatcher implements DispatcherLike {
     this.#abort?.(reason);
   }
 
-  /** What follows is told by what is sent next; `url` becomes where that goes. */
-  #follow(options: DispatchOptions, url: URL): DispatchOptions {
-    const next: RedirectOptions = {
-      protocol: url.protocol,
-      hostname: url.hostname.replace(/^\[|\]$/g, ''),
-      port: url.port,
-      headers: {},
-    };
-    this.route.follow(next);
+  /** As the route would have it; `url` becomes where that goes. */
+  #followed(options: DispatchOptions, url: URL, next: RedirectOptions): DispatchOptions {
     if (next.protocol !== undefined) url.protocol = next.protocol;
     let { headers } = options;
     if (this.route.redirect.left && this.ownHeader !== undefined) {
@@ -84,6 +92,11 @@ export class AttemptDispatcher implements DispatcherLike {
     }
     return { ...options, headers };
   }
+}
+
+/** fetch tells of a redirect by what it sends next. */
+function nextOf({ protocol, hostname, port }: URL): RedirectOptions {
+  return { protocol, hostname: hostname.replace(/^\[|\]$/g, ''), port, headers: {} };
 }
 
 /** As fetch gives them: by name, or names and values in turn. */

@@ -1,5 +1,8 @@
 /** Where the redirects of an attempt lead: follow-redirects follows them unseen, below the adapter. */
 import type { AxiosHeaders } from 'axios';
+import type { AttemptContext } from '../attempt.js';
+import { Cancellation } from '../cancellation.js';
+import { isFairleadError } from '../errors.js';
 import type { Lease } from '../lease.js';
 import type { Instance, Outcome } from '../types.js';
 import type { Place, Route } from './axios-agent.js';
@@ -21,9 +24,8 @@ export interface RedirectOptions {
 export interface Sent {
   readonly wrapping: Wrapping;
   readonly client: ClientView;
-  readonly instance: Instance;
-  /** The URL asked for, which names the service. */
-  readonly url: URL;
+  /** Of the URL asked for, which names the service. */
+  readonly origin: URL;
   readonly isSecure: boolean;
   readonly headers: AxiosHeaders;
   /** A header of ours that is for the service alone. */
@@ -34,11 +36,12 @@ export interface Sent {
   readonly sensitiveHeaders: readonly string[] | undefined;
   /** The URL is the instance's address, for what sends goes by nothing else. */
   readonly isAddressed: boolean;
+  readonly attempt: AttemptContext;
 }
 
 /** Of an instance, for the requests of an attempt. */
-export function placeOf({ host, port }: Instance, { tlsServername }: ClientView): Place {
-  return { host, port, servername: tlsServername };
+export function placeOf({ host, port, protocol }: Instance, { tlsServername }: ClientView): Place {
+  return { host, port, servername: tlsServername, isSecure: protocol === 'https' };
 }
 
 /**
@@ -48,6 +51,7 @@ export function placeOf({ host, port }: Instance, { tlsServername }: ClientView)
  */
 export class RedirectedRoute implements Route {
   place: Place | undefined;
+  waiting: Promise<void> | undefined;
   /** Of the service that has the request, or had it last. */
   client: ClientView;
   readonly redirect: Redirect = { followed: false, left: false };
@@ -58,7 +62,11 @@ export class RedirectedRoute implements Route {
 
   constructor(private readonly sent: Sent) {
     this.client = sent.client;
-    this.place = placeOf(sent.instance, sent.client);
+    this.place = placeOf(sent.attempt.instance, sent.client);
+  }
+
+  get isAddressed(): boolean {
+    return this.sent.isAddressed;
   }
 
   /** @throws what forbids to go there. */
@@ -85,7 +93,8 @@ export class RedirectedRoute implements Route {
   }
 
   #follow(options: RedirectOptions): void {
-    const { client, instance, headers, wrapping } = this.sent;
+    const { client, attempt, headers, wrapping } = this.sent;
+    const { instance } = attempt;
     const { hostname = '' } = options;
     const target = hostOf(options);
     // follow-redirects takes a Host header for the host that was asked: relative redirects go there.
@@ -106,16 +115,44 @@ export class RedirectedRoute implements Route {
     if (this.sent.ownHeader !== undefined) leaveBehind(options, this.sent.ownHeader);
     this.place = undefined;
     if (to === undefined) return;
-    const lease = to.pick();
+    this.client = to;
+    try {
+      this.#goTo(to.pick(), options);
+    } catch (error) {
+      const isTooEarly = isFairleadError(error) && error.code === 'ERR_FAIRLEAD_NOT_READY';
+      if (!isTooEarly || this.sent.isAddressed) throw error;
+      this.waiting = this.#waitFor(to, options);
+    }
+  }
+
+  /** For its first list, no longer than the attempt has. */
+  async #waitFor(to: ClientView, options: RedirectOptions): Promise<void> {
+    const cut = new Cancellation();
+    this.sent.attempt.onAbort((reason) => {
+      cut.abort(reason);
+    });
+    try {
+      await to.ready({ signal: cut.signal });
+      cut.throwIfAborted();
+      this.#goTo(to.pick(), options);
+    } catch (error) {
+      this.refused = { error };
+      throw error;
+    } finally {
+      this.waiting = undefined;
+    }
+  }
+
+  #goTo(lease: Lease, options: RedirectOptions): void {
     this.#lease = lease;
-    this.#send(options, lease.instance, to);
+    this.#send(options, lease.instance, this.client);
   }
 
   #stay(options: RedirectOptions): void {
-    const { client, instance, isSecure } = this.sent;
+    const { client, attempt, isSecure } = this.sent;
     this.#keepCredentials(options);
     if (isSecure) options.protocol = 'https:'; // what was asked for so is never sent in the clear
-    this.#send(options, instance, client);
+    this.#send(options, attempt.instance, client);
   }
 
   #send(options: RedirectOptions, instance: Instance, client: ClientView): void {
@@ -134,9 +171,9 @@ export class RedirectedRoute implements Route {
    * TLS though the URL asked for says `http`: credentials were dropped.
    */
   #keepCredentials(options: RedirectOptions): void {
-    const { url, isSecure, isAddressed, headers, auth, sensitiveHeaders = [] } = this.sent;
-    const isSame = hostOf(options) === url.host && !this.redirect.left;
-    const isOther = isAddressed || (isSecure && url.protocol === 'http:');
+    const { origin, isSecure, isAddressed, headers, auth, sensitiveHeaders = [] } = this.sent;
+    const isSame = hostOf(options) === origin.host && !this.redirect.left;
+    const isOther = isAddressed || (isSecure && origin.protocol === 'http:');
     if (!isSame || !isOther) return;
     const kept: Record<string, unknown> = { ...options.headers };
     const present = new Set(Object.keys(kept).map((name) => name.toLowerCase()));

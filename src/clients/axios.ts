@@ -25,7 +25,13 @@ import {
   ofBodyFault,
 } from './axios-body.js';
 import { asAxiosError, timeoutOf } from './axios-errors.js';
-import { hashRequest, isIdempotent, isReplayable, readUrl } from './axios-request.js';
+import {
+  type AskedUrl,
+  hashRequest,
+  isIdempotent,
+  isReplayable,
+  readUrl,
+} from './axios-request.js';
 import { callerSignal } from './caller-signal.js';
 import type { HashKey, HashRequest } from './hash-key.js';
 import { heedingRedirects } from './redirected.js';
@@ -132,27 +138,45 @@ type GivenAdapter = InternalAxiosRequestConfig['adapter'];
  * once more.
  */
 function through(wrapping: Wrapping, original: GivenAdapter, isRequests = false): Adapter {
+  let usual: Adapter | undefined;
   const adapter: Adapter = (config) => {
     if (isRequests && original !== undefined) config.adapter = original;
-    return dispatch(wrapping, config, getAdapter(original, config));
+    const send = usual ?? getAdapter(original, config);
+    // Which one sends depends on the request for `fetch` alone, and to ask costs a little.
+    if (usual === undefined && send === getAdapter('http')) usual = send;
+    return dispatch(wrapping, config, send);
   };
   adapters.add(adapter);
   return adapter;
+}
+
+interface OwnOptions {
+  readonly body: AxiosBodyFactory | undefined;
+  readonly own: FairleadRequestOptions;
+}
+
+const NO_OPTIONS: OwnOptions = { body: undefined, own: {} };
+
+/** @throws {InvalidOptionError} naming what is wrong. */
+function ownOptions({ fairlead, data }: Config): OwnOptions {
+  if (fairlead === undefined) return NO_OPTIONS;
+  const { body, ...own } = fairlead;
+  checkBodyFactory(body, data);
+  return { body, own: requestOptions(own) };
 }
 
 async function dispatch(wrapping: Wrapping, config: Config, send: Adapter): Promise<AxiosResponse> {
   const cancel = callerSignal(config);
   try {
     const url = targetOf(config, wrapping);
-    const client = url && clientFor(wrapping, url);
+    const client = url && clientFor(wrapping, url.origin);
     if (url === undefined || client === undefined) return await send(config);
     warnOfAxiosRetry(config);
-    const { body, ...own } = config.fairlead ?? {};
-    checkBodyFactory(body, config.data);
+    const { body, own } = ownOptions(config);
     const sending = { wrapping, client, url, config, send, makeBody: body };
     const response = await client.call(
       (attempt) => sendAttempt(attempt, sending),
-      callOptions(sending, requestOptions(own), cancel.signal),
+      callOptions(sending, own, cancel.signal),
     );
     response.config = config;
     // The call is over at the headers of a stream; the caller can still cancel what follows.
@@ -167,7 +191,7 @@ async function dispatch(wrapping: Wrapping, config: Config, send: Adapter): Prom
 }
 
 /** `undefined` for what is not ours to send. */
-function targetOf(config: Config, { strict }: Wrapping): URL | undefined {
+function targetOf(config: Config, { strict }: Wrapping): AskedUrl | undefined {
   const { socketPath, url: given = '' } = config;
   if (socketPath !== undefined && socketPath !== null) return undefined;
   const url = readUrl(config);
@@ -186,11 +210,13 @@ function callOptions(
 ): CallOptions {
   const { readHashKey } = wrapping;
   return {
-    ...own,
-    hashKey: own.hashKey ?? readHashKey?.(hashRequest(fullUrl(url, config), config)),
+    hashKey: own.hashKey ?? readHashKey?.(hashRequest(fullUrl(url.href, config), config)),
     idempotent: own.idempotent ?? isIdempotent(config),
     replayable: makeBody !== undefined || isReplayable(config.data),
     timeoutMs: own.timeoutMs ?? timeoutOf(config),
+    attemptTimeoutMs: own.attemptTimeoutMs,
+    hedge: own.hedge,
+    onAttempt: own.onAttempt,
     classify: heedingRedirects(own.classify),
     rules,
     signal,
@@ -204,9 +230,9 @@ const rules: Classify = (settled, instance) => ofBodyFault(settled) ?? ofUnsent(
 const plain = new Axios({});
 
 /** The URL with the `params` that axios adds when it sends. */
-function fullUrl(url: URL, { params, paramsSerializer }: Config): URL {
+function fullUrl(href: string, { params, paramsSerializer }: Config): URL {
   const query = { params: params as unknown, ...(paramsSerializer && { paramsSerializer }) };
-  return new URL(plain.getUri({ url: url.href, ...query }));
+  return new URL(plain.getUri({ url: href, ...query }));
 }
 
 /** Frees a streamed body that nobody will read. */

@@ -17,11 +17,13 @@ export interface CallerSignal {
   readonly release: () => void;
 }
 
+const nothing = (): void => undefined;
+
 /** One signal for both of axios's ways to cancel. */
 export function callerSignal({ signal, cancelToken }: Cancellable): CallerSignal {
   const own = (signal ?? undefined) as AbortSignal | undefined;
   if (cancelToken === undefined || cancelToken === null) {
-    return { signal: own, release: () => undefined };
+    return { signal: own, release: nothing };
   }
   const cancellation = new Cancellation();
   const onAbort = (): void => {
