@@ -40,7 +40,7 @@ export interface Sent {
 }
 
 /** Of an instance, for the requests of an attempt. */
-export function placeOf({ host, port, protocol }: Instance, { tlsServername }: ClientView): Place {
+function placeOf({ host, port, protocol }: Instance, { tlsServername }: ClientView): Place {
   return { host, port, servername: tlsServername, isSecure: protocol === 'https' };
 }
 

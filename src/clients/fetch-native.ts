@@ -14,7 +14,7 @@ export function isNodesOwn(fetch: Fetch): boolean {
     lastSeen = fetch;
     isLastOwn =
       typeof fetch === 'function' &&
-      Function.prototype.toString.call(fetch).includes("require('internal/deps/undici/undici')");
+      Function.prototype.toString.call(fetch).includes('internal/deps/undici/undici');
   }
   return isLastOwn;
 }

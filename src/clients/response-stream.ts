@@ -26,7 +26,7 @@ export function discardStream(data: unknown): void {
   else if (isWebStream(data)) data.cancel().catch(() => undefined);
 }
 
-export function isWebStream(data: unknown): data is ReadableStream<unknown> {
+function isWebStream(data: unknown): data is ReadableStream<unknown> {
   return data instanceof ReadableStream;
 }
 

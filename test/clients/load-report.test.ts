@@ -157,7 +157,7 @@ describe('a load report', () => {
 describe('reportLoad', () => {
   function heard(headers: Parameters<typeof reportLoad>[1]): unknown[] {
     const report = vi.fn();
-    reportLoad({ report } as unknown as AttemptContext, headers);
+    reportLoad({ report }, headers);
     return report.mock.calls.flat();
   }
   const of = (qps: number): string => `TEXT cpu_utilization=0.5,rps_fractional=${qps}`;

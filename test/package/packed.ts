@@ -19,7 +19,7 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** A project that installed the tarball, and of third-party types has Node's alone. */
     readonly core: string;
-    /** A project that installed the tarball with axios and consul beside it. */
+    /** A project that installed the tarball with all the peers beside it. */
     readonly full: string;
   }
 }
@@ -44,7 +44,10 @@ export default function setup(project: TestProject): () => void {
 
     const full = join(folder, 'full');
     cpSync(core, full, { recursive: true });
-    install(full, atLockedVersion('axios'), atLockedVersion('consul'));
+    install(
+      full,
+      ...['axios', 'consul', 'undici', '@grpc/grpc-js'].map((name) => atLockedVersion(name)),
+    );
 
     dropTypes(join(core, 'node_modules', 'p-retry'));
     dropTypes(join(core, 'node_modules', 'is-network-error'));

@@ -18,7 +18,8 @@ test.each([
     timeout: 20_000,
   });
   expect(JSON.parse(stdout)).toEqual({
-    paths: ['/call', '/fetch', '/axios'],
+    paths: ['/call', '/fetch', '/axios', '/undici', '/agent'],
+    ready: 200,
     adapters: ['static', 'consul'],
     clockStartsAt: 0,
     otherCopy: {
@@ -33,11 +34,11 @@ test.each([
 test.each([
   ['import', '(name) => import(name)'],
   ['require', "createRequire(process.cwd() + '/x.js')"],
-])('%s of all but fairlead/axios needs neither axios nor consul', async (_, load) => {
+])('%s of what wraps no package of its own needs none', async (_, load) => {
   const script = `
     import { createRequire } from 'node:module';
     const load = ${load};
-    for (const subpath of ['', '/static', '/consul', '/fetch', '/testing']) {
+    for (const subpath of ['', '/static', '/consul', '/fetch', '/http', '/server', '/testing']) {
       const exported = await load('fairlead' + subpath);
       console.log(Object.keys(exported).length > 0);
     }`;
@@ -46,5 +47,5 @@ test.each([
     [...noRequireOfEsm, '--input-type=module', '--eval', script],
     { cwd: inject('core'), timeout: 20_000 },
   );
-  expect(stdout.trim().split('\n')).toEqual(Array(5).fill('true'));
+  expect(stdout.trim().split('\n')).toEqual(Array(7).fill('true'));
 });

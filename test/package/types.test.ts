@@ -20,8 +20,8 @@ test.for(modes)(
   },
 );
 
-test.for(modes)('$mode: all of it compiles beside axios and consul', async (mode) => {
-  expect(await compile(inject('full'), ['core', 'axios'], mode)).toBe('');
+test.for(modes)('$mode: all of it compiles beside the peers', async (mode) => {
+  expect(await compile(inject('full'), ['core', 'axios', 'clients'], mode)).toBe('');
 });
 
 /** What the compiler has to say about `names` of a consumer: nothing when all is well. */

@@ -8,7 +8,7 @@ import type { Lease } from '../../lease.js';
 import type { Clock, Outcome, Verdict } from '../../types.js';
 import { addressAgent } from '../address-agent.js';
 import { closeOnceDrained } from '../idle-sockets.js';
-import { Exchange } from './exchange.js';
+import { LeasedRequest } from './leased-request.js';
 import { firstList } from './first-list.js';
 import type { InnerAgents } from './inner-agents.js';
 import { isTimeout, judgeFor, withEvidence } from './judge.js';
@@ -184,7 +184,7 @@ export class Passage {
     if (lease === undefined) return;
     this.#leave();
     this.#lease = undefined;
-    new Exchange(request, socket, {
+    new LeasedRequest(request, socket, {
       lease,
       judge: judgeFor(deps.client, lease.instance),
       clock: this.#clock,

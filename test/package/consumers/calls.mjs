@@ -1,12 +1,18 @@
 // What a user does with the package, given as ESM and as CommonJS: a real call through each public subpath.
-import { createServer } from 'node:http';
+import { createServer, get } from 'node:http';
 
 /** @returns what came back, for the test to look at. */
-export async function makeCalls({ fairlead, fixed, consul, testing, wrapFetch, wrapAxios, axios }) {
-  const server = createServer((request, response) => {
-    response.setHeader('connection', 'close');
-    response.end(JSON.stringify({ path: request.url }));
-  });
+export async function makeCalls({ fairlead, doors, peers }) {
+  const { fixed, consul, testing } = doors;
+  const { wrapFetch } = doors.fetch;
+  const { wrapAxios } = doors.axios;
+  const status = doors.server.createServerStatus();
+  const server = createServer(
+    status.handler((request, response) => {
+      response.setHeader('connection', 'close');
+      response.end(JSON.stringify({ path: request.url }));
+    }),
+  );
   await new Promise((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });
@@ -20,9 +26,26 @@ export async function makeCalls({ fairlead, fixed, consul, testing, wrapFetch, w
       { idempotent: true },
     );
     const viaFetch = await (await wrapFetch(pool)('http://orders/fetch')).json();
-    const viaAxios = (await wrapAxios(axios.create(), pool).get('http://orders/axios')).data;
+    const viaAxios = (await wrapAxios(peers.axios.create(), pool).get('http://orders/axios')).data;
+    const dispatcher = new doors.undici.FairleadAgent(pool);
+    const viaUndici = await (
+      await peers.undici.request('http://orders/undici', { dispatcher })
+    ).body.json();
+    await dispatcher.close();
+    const agents = doors.http.leaseAgents(pool);
+    const viaAgent = await ask('http://orders/agent', agents.http);
+    agents.destroy();
+    const unregister = doors.grpc.registerFairlead(pool);
+    const channel = new peers.grpc.Client(
+      'fairlead:///orders',
+      peers.grpc.credentials.createInsecure(),
+    );
+    channel.close();
+    unregister();
+    const probe = await fetch(`http://127.0.0.1:${port}/ready`);
     return {
-      paths: [call.path, viaFetch.path, viaAxios.path],
+      paths: [call, viaFetch, viaAxios, viaUndici, viaAgent].map(({ path }) => path),
+      ready: probe.status,
       adapters: [discovery.name, consul.consul({ url: 'http://127.0.0.1:8500' }).name],
       clockStartsAt: new testing.ManualClock().now(),
     };
@@ -31,6 +54,15 @@ export async function makeCalls({ fairlead, fixed, consul, testing, wrapFetch, w
     await pool.close();
     server.close();
   }
+}
+
+function ask(url, agent) {
+  return new Promise((resolve, reject) => {
+    get(url, { agent }, (response) => {
+      let text = '';
+      response.on('data', (chunk) => (text += chunk)).on('end', () => resolve(JSON.parse(text)));
+    }).on('error', reject);
+  });
 }
 
 /** Whether `ours.isFairleadError` knows an error that the other copy of the package made. */

@@ -8,7 +8,7 @@ import { reportLoad } from '../load-report.js';
 import { isTimeout, type Judge, withEvidence } from './judge.js';
 import { asAgentSees, onDestroy } from './node-internals.js';
 
-export interface ExchangeDeps {
+export interface LeasedRequestDeps {
   readonly lease: Lease;
   readonly judge: Judge;
   readonly clock: Pick<Clock, 'setTimer'>;
@@ -24,7 +24,7 @@ export interface ExchangeDeps {
  *
  * Listens in ways that change nothing: a request without a listener for its response or its errors is one still.
  */
-export class Exchange {
+export class LeasedRequest {
   readonly #timer: Timer | undefined;
   readonly #stopListening: () => void;
   #response: IncomingMessage | undefined;
@@ -35,7 +35,7 @@ export class Exchange {
   constructor(
     private readonly request: ClientRequest,
     private readonly socket: Socket,
-    private readonly deps: ExchangeDeps,
+    private readonly deps: LeasedRequestDeps,
   ) {
     const { attemptTimeoutMs, clock } = deps;
     request.prependListener('response', this.#onResponse);
