@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import type { AttemptContext } from '../../src/attempt.js';
 import { parseLoadReport, reportLoad } from '../../src/clients/load-report.js';
 import { Lease } from '../../src/lease.js';
 
