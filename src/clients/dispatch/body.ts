@@ -1,4 +1,5 @@
 /** Bodies of requests that may be sent more than once. */
+import { UsedUpBody } from './used-up-body.js';
 import { KeptBody } from './kept-body.js';
 import { requestHeader } from './headers.js';
 import type { Body, DispatchOptions } from './types.js';
@@ -12,8 +13,10 @@ const NONE: Body = { isReplayable: true, next: () => undefined };
  * A string, bytes, an array, a `FormData` or a `Blob` is sent as it is, each time; a function is called each time; what
  * is iterated (fetch hands on all of its bodies so) is kept as it is read, where its length is known and bearable. A
  * stream is used up.
+ *
+ * @param hasFailed whether the attempt that reads it has: then a stream's error is what the dispatcher made of that.
  */
-export function bodyOf({ body, headers }: DispatchOptions): Body {
+export function bodyOf({ body, headers }: DispatchOptions, hasFailed: () => boolean): Body {
   if (body === undefined || body === null) return NONE;
   if (typeof body === 'function') {
     return { isReplayable: true, next: body as () => unknown };
@@ -21,7 +24,7 @@ export function bodyOf({ body, headers }: DispatchOptions): Body {
   if (!isUsedUp(body)) return { isReplayable: true, next: () => body };
   const length = Number(requestHeader(headers, 'content-length') ?? NaN);
   if (!isAsyncIterable(body) || 'pipe' in body || !(length <= MAX_KEPT_BYTES)) {
-    return { isReplayable: false, next: () => body };
+    return new UsedUpBody(body, hasFailed);
   }
   return new KeptBody(body);
 }

@@ -38,6 +38,8 @@ export class Exchange implements Flow {
   /** What attempts ended with that had not begun to send. */
   #unsent: Set<unknown> | undefined;
   #reply: Reply | undefined;
+  /** Of the last attempt. */
+  #latest: Reply | undefined;
   #isTold = false;
 
   /** @throws {InvalidOptionError} naming what of the request's own options is wrong; what the hash key's function throws. */
@@ -47,7 +49,7 @@ export class Exchange implements Flow {
     private readonly deps: ExchangeDeps,
   ) {
     const { origin } = deps;
-    this.#body = bodyOf(options);
+    this.#body = bodyOf(options, () => this.#latest?.hasFailed === true);
     this.#headers = withDefault(options.headers, 'host', origin.host);
     this.#isSecure = origin.protocol === 'https:';
     this.#call = this.#callOptions();
@@ -92,6 +94,7 @@ export class Exchange implements Flow {
   readonly #letGo = (): void => {
     this.#isTold = true;
     this.#reply = undefined;
+    this.#latest = undefined;
   };
 
   #callOptions(): CallOptions {
@@ -122,6 +125,7 @@ export class Exchange implements Flow {
   readonly #send = (attempt: AttemptContext): Promise<Reply> => {
     const { sender } = this.deps;
     const reply = replyFor(attempt, this.listener, sender);
+    if (!this.#body.isReplayable) this.#latest = reply;
     sender.dispatch(this.#optionsFor(attempt), reply);
     return reply.answered.then(() => this.#receive(attempt, reply));
   };
@@ -170,6 +174,8 @@ export class Exchange implements Flow {
     if (settled.ok) return undefined;
     const { error } = settled;
     if (this.#body.failure !== undefined && this.#body.failure.error === error) return OWN_FAULT;
+    const ended = this.deps.sender.endedWith?.();
+    if (ended !== undefined && ended === error) return OWN_FAULT;
     if (this.#unsent?.has(error) !== true) return undefined;
     // No request that was never given to a connection has been acted on, whatever the error says.
     const verdict = classify(settled, instance);
@@ -188,7 +194,7 @@ type Sent = { -readonly [Key in keyof DispatchOptions]: DispatchOptions[Key] };
 
 const NO_OPTIONS: CallOptions = {};
 
-/** The body that was to be sent could not be read. */
+/** The body that was to be sent could not be read, or all requests were ended. */
 const OWN_FAULT: Verdict = { outcome: 'ignored', retry: 'never' };
 
 function discard(settled: Settled): void {

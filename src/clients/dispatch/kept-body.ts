@@ -57,6 +57,10 @@ export class KeptBody implements Body {
     }
   }
 
+  async #close(): Promise<void> {
+    await this.#iterator().return?.();
+  }
+
   #iterator(): AsyncIterator<unknown> {
     return (this.#source ??= this.body[Symbol.asyncIterator]());
   }
@@ -67,6 +71,7 @@ export class KeptBody implements Body {
     this.#chunks = [];
     if (this.#isOver || this.failure !== undefined) return;
     this.#isOver = true;
-    Promise.resolve(this.#iterator().return?.()).catch(() => undefined);
+    // What is not the library's may throw at once: a stream that is locked, an iterator's `return`.
+    void this.#close().catch(() => undefined);
   }
 }

@@ -75,6 +75,10 @@ export abstract class Reply {
     return responseHeader(this.#headers, name.toLowerCase());
   }
 
+  get hasFailed(): boolean {
+    return this.#state === 'failed' || this.#state === 'over';
+  }
+
   /**
    * Once it has {@link answered}: what has not come by now keeps the attempt in flight.
    *

@@ -18,7 +18,8 @@ export function mayRepeat({ method, headers, idempotent }: DispatchOptions): boo
 /** As a hash key is made from it. */
 export function hashRequestOf(options: DispatchOptions, origin: URL): HashRequest {
   const { path, method, headers, query } = options;
-  const url = new URL(path, origin);
+  // Put behind the origin, as it is sent: resolved against it, `//a/b` would name a host.
+  const url = new URL(path.startsWith('/') ? `${origin.origin}${path}` : path, origin);
   if (query !== undefined && query !== null)
     url.search = stringify(query as Record<string, string>);
   return {

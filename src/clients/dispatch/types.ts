@@ -43,6 +43,8 @@ export interface Sender {
    * where undici closes it for a request that is aborted. Default false.
    */
   readonly takesThrow?: boolean | undefined;
+  /** What the caller has ended all of its requests with, when that is so. Default: it is not. */
+  readonly endedWith?: (() => unknown) | undefined;
 }
 
 /** Sends one request. @returns false when it has more to do than it can take at once. */

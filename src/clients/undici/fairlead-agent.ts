@@ -100,7 +100,7 @@ export class FairleadAgent extends Dispatcher {
   /** Takes no more requests, and resolves when those under way have ended and all connections are closed. */
   override close(): Promise<void>;
   override close(callback: () => void): void;
-  override close(callback?: () => void): Promise<void> | undefined {
+  override close(callback?: Callback): Promise<void> | undefined {
     this.#closing ??= this.#closeAll();
     return answer(this.#closing, callback);
   }
@@ -110,8 +110,8 @@ export class FairleadAgent extends Dispatcher {
   override destroy(callback: () => void): void;
   override destroy(error: Error | null, callback: () => void): void;
   override destroy(
-    error?: Error | null | (() => void),
-    callback?: () => void,
+    error?: Error | null | Callback,
+    callback?: Callback,
   ): Promise<void> | undefined {
     const [because, done] = typeof error === 'function' ? [null, error] : [error, callback];
     this.#destroying ??= this.#destroyAll(because ?? new errors.ClientDestroyedError());
@@ -132,7 +132,14 @@ export class FairleadAgent extends Dispatcher {
       const { connect } = this.#options as { readonly connect?: { readonly servername?: string } };
       const servername = connect?.servername;
       const style = this.#style;
-      sender = { pools, dispatch: pools.dispatch, style, takesThrow: true, servername };
+      sender = {
+        pools,
+        dispatch: pools.dispatch,
+        style,
+        takesThrow: true,
+        servername,
+        endedWith: () => pools.destroyedWith,
+      };
       this.#services.set(key, sender);
     }
     return sender;
@@ -159,11 +166,19 @@ export class FairleadAgent extends Dispatcher {
   }
 }
 
+/** undici's declarations leave out what it is called with. */
+type Callback = (error: unknown, data: null) => void;
+
 /** undici answers with a promise, or by a callback. */
-function answer(over: Promise<void>, callback?: () => void): Promise<void> | undefined {
+function answer(over: Promise<void>, callback?: Callback): Promise<void> | undefined {
   if (callback === undefined) return over;
-  void over.then(() => {
-    queueMicrotask(callback);
-  });
+  const tell = (error: unknown): void => {
+    queueMicrotask(() => {
+      callback(error, null);
+    });
+  };
+  over.then(() => {
+    tell(null);
+  }, tell);
   return undefined;
 }

@@ -15,6 +15,8 @@ export class InstancePools {
   /** Of instances that have drained, until they are closed. */
   readonly #leaving = new Set<Pool>();
   readonly #stopListening: () => void;
+  /** What the caller has ended all with, which blames nobody. */
+  destroyedWith: Error | undefined;
   /** What requests are told once it is closed: a retry may come after. */
   #refusal: Error | undefined;
 
@@ -43,6 +45,7 @@ export class InstancePools {
 
   /** Ends what is under way. */
   async destroy(error: Error): Promise<void> {
+    this.destroyedWith = error;
     await Promise.all(this.#stop(error).map((pool) => pool.destroy(error)));
   }
 
