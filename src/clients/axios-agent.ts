@@ -21,6 +21,8 @@ export interface Route {
   readonly place: Place | undefined;
   /** Where that is still to be found: until it is, or why it is not. */
   readonly waiting: Promise<void> | undefined;
+  /** The URL is that of the place: a request to another was redirected there by what does not tell. */
+  readonly isAddressed: boolean;
 }
 
 /** What a request config of axios has for an agent: `false` makes one for each request. */
@@ -104,8 +106,8 @@ export class RoutedAgent {
 
   #connect(request: Request, options: Connection): void {
     let agent = this.#agent;
-    const { place } = this.#route;
-    if (place !== undefined) {
+    const { place, isAddressed } = this.#route;
+    if (place !== undefined && (!isAddressed || isAt(place, options))) {
       if (place.isSecure && agent.protocol !== 'https:') throw tooLate();
       // The request's own copy.
       options.host = place.host;
@@ -126,6 +128,10 @@ export class RoutedAgent {
     }
     agent.addRequest(request, options);
   }
+}
+
+function isAt(place: Place, { host, port }: Connection): boolean {
+  return host === place.host && Number(port) === place.port;
 }
 
 /** The agent of a redirect is chosen before the list is there. */

@@ -6,10 +6,12 @@ import {
   type AxiosResponse,
   getAdapter,
   type InternalAxiosRequestConfig,
+  isAxiosError,
 } from 'axios';
 import { FairleadError, InvalidOptionError, show } from '../errors.js';
 import type { CallOptions } from '../call-options.js';
-import type { Classify, Settled } from '../types.js';
+import { classify } from '../resilience/classify.js';
+import type { Classify, Instance, Settled, Verdict } from '../types.js';
 import {
   type Adapter,
   type AxiosSending,
@@ -224,7 +226,17 @@ function callOptions(
   };
 }
 
-const rules: Classify = (settled, instance) => ofBodyFault(settled) ?? ofUnsent(settled, instance);
+const rules: Classify = (settled, instance) =>
+  ofBodyFault(settled) ?? ofRejected(settled, instance) ?? ofUnsent(settled, instance);
+
+/** An answer that came whole and has a status that `validateStatus` rejects: judged as the answer it is. */
+function ofRejected(settled: Settled, instance: Instance): Verdict | undefined {
+  if (settled.ok || !isAxiosError(settled.error)) return undefined;
+  const { response, message } = settled.error;
+  if (response === undefined || !message.startsWith('Request failed with status code '))
+    return undefined;
+  return classify({ ok: true, value: response }, instance);
+}
 
 /** Knows how axios writes `params`, and has no defaults of its own to add. */
 const plain = new Axios({});

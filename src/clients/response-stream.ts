@@ -1,5 +1,6 @@
 /** Bodies that are still to come when a call is over. */
 import { finished, Readable } from 'node:stream';
+import { classify } from '../resilience/classify.js';
 import type { Outcome } from '../types.js';
 
 export interface StreamedBody {
@@ -35,10 +36,19 @@ export function streamOutcome(stream: Readable): Promise<Outcome> {
   return new Promise((resolve) => {
     finished(stream, (error) => {
       if (error === undefined || error === null) resolve('success');
-      // The reader went away: no fault of the instance. A cut from the other side comes as another error.
-      else resolve(error.code === 'ERR_STREAM_PREMATURE_CLOSE' ? 'ignored' : 'failure');
+      else
+        resolve(hasReaderLeft(stream, error) ? 'ignored' : classify({ ok: false, error }).outcome);
     });
   });
+}
+
+/**
+ * No fault of the instance. A cut from the other side comes as another error. `pipeline` aborts the request of a response
+ * whose sink fails, which reads like a cut; of any other stream it tells the sink's error.
+ */
+function hasReaderLeft(stream: Readable, { code, syscall }: NodeJS.ErrnoException): boolean {
+  const { req } = stream as { readonly req?: { readonly aborted?: unknown } };
+  return code === 'ERR_STREAM_PREMATURE_CLOSE' || req?.aborted === true || syscall === 'write';
 }
 
 /** A web stream does not tell how it ends but to its reader: the same bytes, read on demand, by way of one that does. */

@@ -6,7 +6,7 @@ import { type FastifyPlugin, fastifyPlugin } from './fastify-plugin.js';
 import { Http2Sessions } from './http2-sessions.js';
 import { LoadReporter } from './load-report.js';
 import { type AnyRequest, type AnyResponse, isHttp2 } from './messages.js';
-import { onEnded } from './on-ended.js';
+import { hasEnded, onEnded } from './on-ended.js';
 import { type AddedHeader, onHeaders } from './on-headers.js';
 import { OpenWork } from './open-work.js';
 import { answerProbe, isPath } from './probe-answers.js';
@@ -177,7 +177,7 @@ class Status implements ServerStatus {
   /** Answers a probe, and says so; of anything else it takes note. */
   readonly #takes = (request: AnyRequest, response: AnyResponse): boolean => {
     if (this.#answers(request, response)) return true;
-    if (!(this.#seen in response)) this.#watch(request, response);
+    if (!(this.#seen in response) && !hasEnded(request, response)) this.#watch(request, response);
     return false;
   };
 

@@ -108,6 +108,10 @@ export class LeasedRequest {
 
   readonly #onError = (error: Error): void => {
     if (this.#isOver || this.#response?.complete === true) return; // it came too late to matter
+    if (this.#response?.destroyed === true) {
+      this.#end('ignored'); // the reader went away, and said why: a cut from the other side destroys it later
+      return;
+    }
     const { outcome, retryAfterMs } = this.#judge({
       ok: false,
       error: withEvidence(error, this.request),

@@ -7,6 +7,8 @@ import type { Socket } from 'node:net';
 export type SentOptions = RequestOptions & {
   readonly host: string;
   readonly port: number | string;
+  /** Whether it is for TLS, as the agents of proxies know it. */
+  readonly secureEndpoint?: boolean;
 };
 
 interface RequestTaker {

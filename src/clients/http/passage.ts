@@ -68,7 +68,9 @@ export class Passage {
   }
 
   begin(): void {
-    this.#choose();
+    // By a signal that had aborted before: nothing tells of that any more.
+    if (this.request.destroyed) this.#onDestroy(undefined);
+    else this.#choose();
   }
 
   /** Ends the request, wherever it is. */
@@ -121,6 +123,8 @@ export class Passage {
       hostname: host,
       port,
       protocol: isSecure ? 'https:' : 'http:',
+      // Older agents of proxies (agent-base before 7) look for https in the stack of the call, which is not there.
+      secureEndpoint: isSecure,
       defaultPort: isSecure ? 443 : 80,
       ...name,
     };
