@@ -34,6 +34,8 @@ interface Connection {
   hostname?: unknown;
   port?: unknown;
   servername?: unknown;
+  /** Whether it is for TLS, as the agents of proxies know it. */
+  secureEndpoint?: boolean;
   checkServerIdentity?: typeof checkServerIdentity;
 }
 
@@ -91,29 +93,32 @@ export class RoutedAgent {
   addRequest(request: Request, options: Connection): void {
     // From here on it is that agent's request, for whoever looks at it.
     request.agent = this.#agent;
+    // Asked for now: older agents of proxies (agent-base before 7) look for https in the stack of the call.
+    const isSecure = this.#agent.protocol === 'https:';
     if (this.#route.waiting === undefined) {
-      this.#connect(request, options);
+      this.#connect(request, options, isSecure);
       return;
     }
     this.#route.waiting
       .then(() => {
-        this.#connect(request, options);
+        this.#connect(request, options, isSecure);
       })
       .catch((error: unknown) => {
         request.onSocket(undefined, error); // as agents do; to destroy it would wait for a socket
       });
   }
 
-  #connect(request: Request, options: Connection): void {
+  #connect(request: Request, options: Connection, isSecure: boolean): void {
+    options.secureEndpoint = isSecure;
     let agent = this.#agent;
     const { place, isAddressed } = this.#route;
     if (place !== undefined && (!isAddressed || isAt(place, options))) {
-      if (place.isSecure && agent.protocol !== 'https:') throw tooLate();
+      if (place.isSecure && !isSecure) throw tooLate();
       // The request's own copy.
       options.host = place.host;
       options.hostname = place.host;
       options.port = place.port;
-      if (agent.protocol === 'https:') {
+      if (isSecure) {
         const name = place.servername ?? hostnameOf(request.getHeader('host')) ?? place.host;
         if (isIP(name) === 0) options.servername = name;
         else {
