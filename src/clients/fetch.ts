@@ -69,14 +69,17 @@ export function wrapFetch(target: Target, options: WrapFetchOptions = {}): Fetch
   if (given !== undefined) checkFunction('wrapFetch.fetch', given);
   if (dispatcher !== undefined) checkDispatcher(dispatcher);
   const dispatching = new FetchRoute(wrapping, dispatcher);
-  return (input, init) => {
-    const send = given ?? globalThis.fetch;
+  const before = globalThis.fetch;
+  const wrapped: Fetch = (input, init) => {
+    const { fetch: now } = globalThis;
+    const send = given ?? (now === wrapped ? before : now); // it may have been put in place of the global one
     if (given === undefined ? isNodesOwn(send) : dispatcher !== undefined || isNodesOwn(send)) {
       return fetchThrough(dispatching, send, input, init);
     }
     const isNamed = given === undefined;
     return fetchRewritten({ wrapping, send, isNamed, dispatcher }, input, init);
   };
+  return wrapped;
 }
 
 function checkDispatcher(dispatcher: unknown): void {

@@ -249,3 +249,11 @@ describe('where the global fetch has been replaced', () => {
     expect(client.snapshot().instances[0]?.successRatio).toBe(1);
   });
 });
+
+it('can be put in place of the global fetch, which it then sends by', async () => {
+  const server = await serve((_request, response) => response.end('here'));
+  const wrapped = wrapFetch(clientOver([server]));
+  globalThis.fetch = wrapped;
+  expect(await (await fetch('http://orders/')).text()).toBe('here');
+  expect(await (await fetch(`http://127.0.0.1:${String(server.port)}/`)).text()).toBe('here');
+});
