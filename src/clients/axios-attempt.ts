@@ -9,7 +9,7 @@ import {
 import type { AttemptContext } from '../attempt.js';
 import { Cancellation } from '../cancellation.js';
 import type { ClientView } from '../client-view.js';
-import { classify } from '../resilience/classify.js';
+import { classify, unsent } from '../resilience/classify.js';
 import type { Instance, Outcome, Settled, Verdict } from '../types.js';
 import { isObject } from '../validate.js';
 import { agentFor, type GivenAgent, RoutedAgent } from './axios-agent.js';
@@ -50,13 +50,12 @@ export interface AxiosSending {
 const endings = new WeakMap<AxiosResponse, Promise<Outcome>>();
 
 /** What attempts ended with whose request was never given to a connection. */
-const unsent = new WeakSet();
+const neverSent = new WeakSet();
 
 /** No instance has acted on such a request, whatever the error says; `undefined` for anything else. */
 export function ofUnsent(settled: Settled, instance: Instance): Verdict | undefined {
-  if (settled.ok || !isObject(settled.error) || !unsent.has(settled.error)) return undefined;
-  const verdict = classify(settled, instance);
-  return verdict.retry === 'if-idempotent' ? { ...verdict, retry: 'always' } : verdict;
+  if (settled.ok || !isObject(settled.error) || !neverSent.has(settled.error)) return undefined;
+  return unsent(classify(settled, instance));
 }
 
 /** `undefined` for a response that is complete. */
@@ -134,7 +133,7 @@ function onFailure(
   // One with a status that axios rejects is an answer, too.
   if (isAxiosError(reason) && reason.response !== undefined) hear(attempt, route, reason.response);
   const error = route.refused === undefined ? reason : refusal(route.refused, config);
-  if (dispatcher?.isSent === false && isObject(error)) unsent.add(error);
+  if (dispatcher?.isSent === false && isObject(error)) neverSent.add(error);
   route.end(() => classify({ ok: false, error }).outcome);
   return noteRedirect(route.redirect, Promise.reject(error as Error));
 }

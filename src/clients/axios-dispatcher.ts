@@ -1,4 +1,5 @@
 /** What axios's `fetch` adapter is given to send an attempt with: the URL, and with it all that fetch makes of it, stays logical. */
+import { belowOf } from './fetch-below.js';
 import type { RedirectedRoute, RedirectOptions } from './axios-redirect.js';
 import { withDefault } from './dispatch/headers.js';
 import type { DispatchOptions } from './dispatch/types.js';
@@ -10,16 +11,6 @@ export interface DispatcherLike {
 
 export function isDispatcher(value: unknown): value is DispatcherLike {
   return typeof (value as Partial<DispatcherLike> | null | undefined)?.dispatch === 'function';
-}
-
-/** The one that Node's own fetch goes by, where nothing else is asked for. There from the first fetch on. */
-function globalDispatcher(): DispatcherLike {
-  const known = globalThis as unknown as Record<symbol, DispatcherLike | undefined>;
-  const found =
-    known[Symbol.for('undici.globalDispatcher.2')] ??
-    known[Symbol.for('undici.globalDispatcher.1')];
-  if (found === undefined) throw new TypeError('fetch has no dispatcher to send with');
-  return found;
 }
 
 /** Sends the requests of one attempt: the first to the instance, those after redirects to where they lead. */
@@ -56,7 +47,7 @@ export class AttemptDispatcher implements DispatcherLike {
   }
 
   #send(sent: DispatchOptions, url: URL, handler: object): boolean {
-    const sender = this.given ?? globalDispatcher();
+    const sender = belowOf(this.given, handler);
     const { place } = this.route;
     if (place === undefined) return sender.dispatch(sent, handler);
     const noted = noting(handler, (abort) => {

@@ -156,6 +156,6 @@ function ofPending({ cause }: ErrorLike, links: Links): Verdict {
 }
 
 /** The same, with the proof that the instance has not acted on it. */
-function unsent(verdict: Verdict): Verdict {
+export function unsent(verdict: Verdict): Verdict {
   return verdict.retry === 'if-idempotent' ? { ...verdict, retry: 'always' } : verdict;
 }

@@ -2,7 +2,7 @@ import type { AttemptContext } from '../../attempt.js';
 import type { CallOptions } from '../../call-options.js';
 import { Cancellation } from '../../cancellation.js';
 import type { ClientView } from '../../client-view.js';
-import { classify } from '../../resilience/classify.js';
+import { classify, unsent } from '../../resilience/classify.js';
 import type { Instance, Settled, Verdict } from '../../types.js';
 import { deadlineValue } from '../deadline-header.js';
 import { reportLoad } from '../load-report.js';
@@ -178,8 +178,7 @@ export class Exchange implements Flow {
     if (ended !== undefined && ended === error) return OWN_FAULT;
     if (this.#unsent?.has(error) !== true) return undefined;
     // No request that was never given to a connection has been acted on, whatever the error says.
-    const verdict = classify(settled, instance);
-    return verdict.retry === 'if-idempotent' ? { ...verdict, retry: 'always' } : verdict;
+    return unsent(classify(settled, instance));
   };
 }
 
