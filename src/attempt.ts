@@ -35,7 +35,9 @@ export class Attempt implements AttemptContext {
   held: Promise<Outcome> | undefined;
   #controller: AbortController | undefined;
   #aborted: { readonly reason: unknown } | undefined;
-  #onAbort: ((reason: unknown) => void)[] | undefined;
+  /** Most have one. */
+  #onAbort: ((reason: unknown) => void) | undefined;
+  #othersOnAbort: ((reason: unknown) => void)[] | undefined;
 
   readonly instance: Instance;
 
@@ -59,7 +61,8 @@ export class Attempt implements AttemptContext {
   get onAbort(): AttemptContext['onAbort'] {
     return (listener) => {
       if (this.#aborted !== undefined) listener(this.#aborted.reason);
-      else (this.#onAbort ??= []).push(listener);
+      else if (this.#onAbort === undefined) this.#onAbort = listener;
+      else (this.#othersOnAbort ??= []).push(listener);
     };
   }
 
@@ -80,7 +83,8 @@ export class Attempt implements AttemptContext {
     if (this.#aborted !== undefined) return;
     this.#aborted = { reason };
     this.#controller?.abort(reason);
-    for (const listener of this.#onAbort ?? []) listener(reason);
+    this.#onAbort?.(reason);
+    for (const listener of this.#othersOnAbort ?? []) listener(reason);
   }
 }
 

@@ -1,6 +1,7 @@
 import { abortable, type WaitOptions } from './abortable.js';
 import type { CallFunction } from './attempt.js';
 import type { CallGate } from './call-gate.js';
+import type { Caller } from './caller.js';
 import {
   type CallOptions,
   checkCallOptions,
@@ -9,7 +10,7 @@ import {
 } from './call-options.js';
 import { FairleadError } from './errors.js';
 import type { EventName, Listener } from './events.js';
-import { type CallDeps, execute } from './executor.js';
+import { type CallDeps, execute, startCall } from './executor.js';
 import { NOTHING_TO_PICK } from './instance-set.js';
 import type { Lease } from './lease.js';
 import type { Explanation, Selection } from './selection.js';
@@ -71,10 +72,12 @@ export interface ClientView {
   readonly inside?: Inside;
 }
 
-/** Where somebody else picks: who takes calls, and who to ask to be told of changes. */
+/** For who picks, or calls, in a way of its own. */
 export interface Inside extends Pick<CallDeps, 'set' | 'selection' | 'env' | 'options'> {
   /** Its members are called when what may be picked can have changed, but for the time. They may not throw. */
   readonly news: Set<() => void>;
+  /** As `call`, for who is told by callbacks. The options have been checked; `fallback` is not heeded. */
+  start(caller: Caller, options: CallOptions): void;
 }
 
 /** What all views of one client share. */
@@ -99,6 +102,7 @@ type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 export class SelectedView implements ClientView {
   readonly service: string;
+  readonly inside: Inside;
   readonly #deps: CallDeps;
   /** One for all: a pick allocates nothing but its lease. */
   readonly #pickContext: Mutable<CallContext> = {
@@ -117,7 +121,13 @@ export class SelectedView implements ClientView {
     private readonly selectors: readonly Selector[] = [],
   ) {
     this.service = shared.deps.options.service;
-    this.#deps = { ...shared.deps, gate: shared.gate, selection: shared.select(selectors) };
+    const deps = { ...shared.deps, gate: shared.gate, selection: shared.select(selectors) };
+    this.#deps = deps;
+    const { set, selection, env, options } = deps;
+    const start: Inside['start'] = (caller, asked) => {
+      startCall(caller, asked, deps);
+    };
+    this.inside = { set, selection, env, options, news: shared.news, start };
   }
 
   get origin(): object {
@@ -126,11 +136,6 @@ export class SelectedView implements ClientView {
 
   get tlsServername(): string | undefined {
     return this.shared.deps.options.tls.servername;
-  }
-
-  get inside(): Inside {
-    const { set, selection, env, options } = this.#deps;
-    return { set, selection, env, options, news: this.shared.news };
   }
 
   /** Stages and picker of this view. */

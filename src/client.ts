@@ -220,6 +220,7 @@ class ServiceClient implements Client {
     this.#zone?.close();
     await Promise.all([this.#gate.close(reason), saved]);
     this.#set.shutdown();
+    this.#env.clock.limits?.tidy();
     this.#events.removeAll();
   }
 

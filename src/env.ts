@@ -1,4 +1,6 @@
-import type { Clock, Env, Rng, Timer } from './types.js';
+import { AsyncResource } from 'node:async_hooks';
+import { type Alarm, type AlarmClock, TimerLists } from './timer-lists.js';
+import type { Clock, Env, LimitTimers, Rng, Timer } from './types.js';
 
 /** The real clock and randomness: the only ambient time and chance in the project. */
 export function realEnv(): Env {
@@ -12,7 +14,6 @@ export function wallClockOf(env: Env): () => number {
   return env.wallClock ?? realWallClock;
 }
 
-/** Each call has one: a class costs less than two closures. */
 class RealTimer implements Timer {
   constructor(private readonly handle: NodeJS.Timeout) {}
 
@@ -25,10 +26,53 @@ class RealTimer implements Timer {
   }
 }
 
+/** Whatever sets the first timer of a list sets the alarm for all: none of them is to be called in its async context. */
+const nowhere = new AsyncResource('FairleadLimits');
+
+class RealAlarm implements Alarm {
+  constructor(private readonly handle: NodeJS.Timeout) {}
+
+  ref(): void {
+    this.handle.ref();
+  }
+
+  unref(): void {
+    this.handle.unref();
+  }
+
+  clear(): void {
+    clearTimeout(this.handle);
+  }
+}
+
+const alarmClock: AlarmClock = {
+  now: () => performance.now(),
+  setAlarm: (ms, fn) => new RealAlarm(nowhere.runInAsyncScope(setTimeout, undefined, fn, ms)),
+};
+
+/** Anew when `setTimeout` is another: tests put a fake one in its place, whose timers never ring once it is gone. */
+class RealLimits implements LimitTimers {
+  #madeWith = setTimeout;
+  #lists = new TimerLists(alarmClock);
+
+  set(ms: number, fn: () => void, nowMs: number): Timer {
+    if (this.#madeWith !== setTimeout) {
+      this.#madeWith = setTimeout;
+      this.#lists = new TimerLists(alarmClock);
+    }
+    return this.#lists.set(ms, fn, nowMs);
+  }
+
+  tidy(): void {
+    this.#lists.tidy();
+  }
+}
+
 const realClock: Clock = {
   now: () => performance.now(),
   setTimer: (ms, fn) => new RealTimer(setTimeout(fn, ms)),
   sleep: (ms, signal) => sleepOn(realClock, ms, signal),
+  limits: new RealLimits(),
 };
 
 /**
@@ -73,6 +117,11 @@ export function sleepOn(
     });
     signal?.addEventListener('abort', onAbort, { once: true });
   });
+}
+
+/** A timer for what is nearly always done before: see {@link Clock.limits}. */
+export function setLimit(clock: Clock, ms: number, fn: () => void, nowMs: number): Timer {
+  return clock.limits === undefined ? clock.setTimer(ms, fn) : clock.limits.set(ms, fn, nowMs);
 }
 
 const backgroundClocks = new WeakMap<Clock, Clock>();

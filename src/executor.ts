@@ -1,18 +1,21 @@
+import { AsyncResource } from 'node:async_hooks';
 import { allowManyListeners } from './abortable.js';
 import type { CallFunction } from './attempt.js';
 import type { Bulkhead, Turn } from './bulkhead.js';
+import type { Caller } from './caller.js';
 import { CallErrors } from './call-errors.js';
 import { type CallOptions, checkVerdict } from './call-options.js';
 import { CallRecords } from './call-records.js';
 import { CallRoute } from './call-route.js';
 import { inheritedMs, runWithin } from './deadline-scope.js';
 import type { Events } from './events.js';
-import { hedged } from './hedged.js';
+import { hedged, type Sent } from './hedged.js';
 import type { InstanceLimits } from './instance-limits.js';
 import type { InstanceSet } from './instance-set.js';
 import type { Traffic } from './instance-state.js';
 import type { Lease } from './lease.js';
 import type { ResolvedOptions } from './options.js';
+import { PromisedCaller } from './promised-caller.js';
 import { classify } from './resilience/classify.js';
 import { Deadline, type Limit } from './resilience/deadline.js';
 import { discardBody } from './resilience/discard.js';
@@ -21,7 +24,14 @@ import { backoffMs, type Pause, retryLoop } from './resilience/retry.js';
 import type { RetryBudget } from './resilience/retry-budget.js';
 import type { Selection } from './selection.js';
 import type { UsualLatency } from './resilience/usual-latency.js';
-import { type AttemptEnd, final, type Judgement, Sending, type SendingOwner } from './sending.js';
+import {
+  type AttemptEnd,
+  type EndListener,
+  final,
+  type Judgement,
+  Sending,
+  type SendingOwner,
+} from './sending.js';
 import type { AttemptKind, Clock, Env, Settled, Verdict } from './types.js';
 
 /** What a call needs of its client. */
@@ -50,17 +60,29 @@ export function execute<T>(
   options: CallOptions<unknown>,
   deps: CallDeps,
 ): Promise<T> {
-  return new Call(fn, options, deps).run();
+  return new Promise((resolve, reject) => {
+    startCall(new PromisedCaller(fn, resolve, reject), options, deps);
+  });
 }
 
-class Call<T> implements SendingOwner {
+/** The same for who is told by callbacks. */
+export function startCall(caller: Caller, options: CallOptions<unknown>, deps: CallDeps): void {
+  new Call(caller, options, deps).start();
+}
+
+/** A constant, and no object to be finalized. */
+const RESOURCE = { requireManualDestroy: true };
+
+/** It carries the async context that it was made in: timers and sockets have others. */
+class Call extends AsyncResource implements SendingOwner, EndListener {
   readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
   readonly #route: CallRoute;
   readonly #deadline: Deadline;
   /** Whether an attempt that the instance may have acted on can be made again. */
   readonly #repeatable: boolean;
-  readonly #records: CallRecords;
+  /** Made when needed: most calls end well, and nobody listens. */
+  #madeRecords: CallRecords | undefined;
   /** The attempt under way, and the one beside it. */
   #sending: Sending | undefined;
   #hedging: Sending | undefined;
@@ -72,10 +94,11 @@ class Call<T> implements SendingOwner {
   #onAbort: (() => void) | undefined;
 
   constructor(
-    private readonly fn: CallFunction<T>,
+    private readonly caller: Caller,
     private readonly options: CallOptions<unknown>,
     private readonly deps: CallDeps,
   ) {
+    super('FairleadCall', RESOURCE);
     const { timeoutMs, attemptTimeoutMs, maxAttempts, inheritDeadline } = deps.options;
     this.clock = deps.env.clock;
     this.signal = options.signal;
@@ -91,41 +114,33 @@ class Call<T> implements SendingOwner {
       attemptTimeoutMs: options.attemptTimeoutMs ?? attemptTimeoutMs,
       shares: this.#repeatable ? maxAttempts : 1,
     });
-    this.#records = new CallRecords(deps.events, deps.options.service, options.onAttempt);
   }
 
-  /** Made when needed: most calls end well. */
+  get #records(): CallRecords {
+    return (this.#madeRecords ??= new CallRecords(
+      this.deps.events,
+      this.deps.options.service,
+      this.options.onAttempt,
+    ));
+  }
+
   get #errors(): CallErrors {
     return new CallErrors(this.deps, this.#deadline, this.#records);
   }
 
-  async run(): Promise<T> {
-    const { gate, guards, set, selection } = this.deps;
-    gate.enter();
+  start(): void {
+    try {
+      this.deps.gate.enter();
+    } catch (error) {
+      this.caller.end({ ok: false, error });
+      return;
+    }
     try {
       if (this.signal !== undefined) this.#listenTo(this.signal);
-      if (guards.bulkhead !== undefined) await this.#takeTurn(guards.bulkhead);
-      if (set.status === 'waiting' || selection.isPending(this.#route.nowMs)) {
-        await this.#firstList();
-        this.#route.nowMs = this.clock.now();
-      }
-      const first = await this.#firstAttempt();
-      const pause = this.#plan(first);
-      const { settled } =
-        pause === undefined
-          ? first
-          : await retryLoop(
-              pause,
-              () => this.#attempt('retry', this.clock.now()),
-              (end) => this.#plan(end),
-            );
-      if (settled.ok) return settled.value as T;
-      throw this.#records.tell(settled.error, settled.error === this.signal?.reason);
-    } finally {
-      if (this.#hasTurn) guards.bulkhead?.leave();
-      if (this.#owesRetry) guards.budget?.putBack(this.clock.now());
-      if (this.#onAbort !== undefined) this.signal?.removeEventListener('abort', this.#onAbort);
-      gate.leave();
+      if (this.#mustWait()) void this.#beginLater();
+      else this.#begin();
+    } catch (error) {
+      this.#fail(error);
     }
   }
 
@@ -138,6 +153,34 @@ class Call<T> implements SendingOwner {
     };
     allowManyListeners(signal);
     signal.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  #mustWait(): boolean {
+    return this.deps.guards.bulkhead !== undefined || this.#lacksList();
+  }
+
+  #lacksList(): boolean {
+    const { set, selection } = this.deps;
+    return set.status === 'waiting' || selection.isPending(this.#route.nowMs);
+  }
+
+  async #beginLater(): Promise<void> {
+    try {
+      await this.#wait();
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    this.#begin();
+  }
+
+  /** For its turn, and for the first list. */
+  async #wait(): Promise<void> {
+    const { bulkhead } = this.deps.guards;
+    if (bulkhead !== undefined) await this.#takeTurn(bulkhead);
+    if (!this.#lacksList()) return;
+    await this.#firstList();
+    this.#route.nowMs = this.clock.now();
   }
 
   async #takeTurn(bulkhead: Bulkhead): Promise<void> {
@@ -169,58 +212,142 @@ class Call<T> implements SendingOwner {
     };
   }
 
-  #firstAttempt(): Promise<AttemptEnd> {
-    const { guards, options } = this.deps;
-    const { hedger } = guards;
-    const mayHedge = hedger !== undefined && this.#repeatable && this.options.hedge !== false;
-    const { nowMs } = this.#route;
-    if (!mayHedge || options.maxAttempts < 2) return this.#attempt('first', nowMs);
-    return this.#attempt('first', nowMs, (sending) =>
-      hedged(sending, hedger, this.clock, {
-        send: () => this.#hedge(sending),
-        isFinal: (end) => !this.#mayRetry(end.verdict),
-        discard: (settled) => {
-          this.discard(settled);
-        },
-      }),
+  #begin(): void {
+    try {
+      this.#attempt('first', this.#route.nowMs, this);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** The first attempt has ended. */
+  ended(end: AttemptEnd): void {
+    try {
+      const pause = this.#plan(end);
+      if (pause === undefined) this.#finish(end.settled);
+      else this.#goOn(pause);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #goOn(pause: Pause): void {
+    const next = (): Promise<AttemptEnd> =>
+      new Promise((resolve) => {
+        this.#attempt('retry', this.clock.now(), { ended: resolve });
+      });
+    retryLoop(pause, next, (end) => this.#plan(end)).then(
+      ({ settled }) => {
+        this.#finish(settled);
+      },
+      (error: unknown) => {
+        this.#fail(error);
+      },
     );
   }
 
-  /** @param end when the attempt that was sent counts as ended. */
-  #attempt(
-    kind: AttemptKind,
-    nowMs: number,
-    end: (sending: Sending) => Promise<AttemptEnd> = endOf,
-  ): Promise<AttemptEnd> {
+  #finish(settled: Settled): void {
+    if (!settled.ok) {
+      this.#fail(this.#records.tell(settled.error, settled.error === this.signal?.reason));
+      return;
+    }
+    this.caller.end(settled);
+    this.#leave(); // last: who waits for the last call to close waits for its end to be told, too
+  }
+
+  #fail(error: unknown): void {
+    this.caller.end({ ok: false, error });
+    this.#leave();
+  }
+
+  #leave(): void {
+    const { guards, gate } = this.deps;
+    if (this.#hasTurn) guards.bulkhead?.leave();
+    if (this.#owesRetry) guards.budget?.putBack(this.clock.now());
+    if (this.#onAbort !== undefined) this.signal?.removeEventListener('abort', this.#onAbort);
+    gate.leave();
+  }
+
+  /** @param listener told when the attempt, and where it is hedged the one beside it, has ended. */
+  #attempt(kind: AttemptKind, nowMs: number, listener: EndListener): void {
     if (this.signal?.aborted === true) {
-      return Promise.resolve(final(this.signal.reason, 'cancelled'));
+      listener.ended(final(this.signal.reason, 'cancelled'));
+      return;
     }
     if (nowMs >= this.#deadline.atMs) {
-      return Promise.resolve(final(this.#errors.pastDeadline(this.#attempts), 'deadline'));
+      listener.ended(final(this.#errors.pastDeadline(this.#attempts), 'deadline'));
+      return;
     }
     const lease = this.#route.next(nowMs);
-    if (lease !== undefined) return end(this.#send(lease, kind));
-    return this.#route.nextWithRoom(this.#turn()).then(
-      (free) => {
-        if (free === undefined) return final(this.#errors.noInstances(), 'threw');
-        if (this.signal?.aborted !== true) return end(this.#send(free, kind));
-        free.end('ignored'); // cancelled just when its turn had come
-        return final(this.signal.reason, 'cancelled');
-      },
-      (error: unknown) => final(error, 'threw'),
-    );
+    if (lease !== undefined) this.#sendOut(lease, kind, listener);
+    else void this.#attemptOnceRoom(kind, listener);
   }
 
-  #send(lease: Lease, kind: AttemptKind): Sending {
+  async #attemptOnceRoom(kind: AttemptKind, listener: EndListener): Promise<void> {
+    let end: AttemptEnd;
+    try {
+      const lease = await this.#route.nextWithRoom(this.#turn());
+      if (lease === undefined) end = final(this.#errors.noInstances(), 'threw');
+      else if (this.signal?.aborted === true) {
+        lease.end('ignored'); // cancelled just when its turn had come
+        end = final(this.signal.reason, 'cancelled');
+      } else {
+        this.#sendOut(lease, kind, listener);
+        return;
+      }
+    } catch (error) {
+      end = final(error, 'threw');
+    }
+    listener.ended(end);
+  }
+
+  #sendOut(lease: Lease, kind: AttemptKind, listener: EndListener): void {
+    const { hedger } = this.deps.guards;
+    if (hedger !== undefined && kind === 'first' && this.#mayHedge()) {
+      this.#sendHedged(lease, hedger, listener);
+    } else this.#send(lease, kind, listener);
+  }
+
+  #mayHedge(): boolean {
+    return this.#repeatable && this.options.hedge !== false && this.deps.options.maxAttempts > 1;
+  }
+
+  #sendHedged(lease: Lease, hedger: Hedger, listener: EndListener): void {
+    const first = this.#sendAwaited(lease, 'first');
+    const end = hedged(first, hedger, this.clock, {
+      send: () => this.#hedge(first.sending),
+      isFinal: ({ verdict }) => !this.#mayRetry(verdict),
+      discard: (settled) => {
+        this.discard(settled);
+      },
+    });
+    void end.then((last) => {
+      listener.ended(last);
+    });
+  }
+
+  #sendAwaited(lease: Lease, kind: AttemptKind): Sent {
+    let resolve!: (end: AttemptEnd) => void;
+    const end = new Promise<AttemptEnd>((settle) => {
+      resolve = settle;
+    });
+    return { sending: this.#send(lease, kind, { ended: resolve }), end };
+  }
+
+  #send(lease: Lease, kind: AttemptKind, listener: EndListener): Sending {
     const number = ++this.#attempts;
     if (kind === 'retry') this.#owesRetry = false;
     const limit = this.#limitOf(lease);
-    const sending = new Sending({ lease, number, kind, limit }, this);
+    const sending = new Sending({ lease, number, kind, limit }, this, listener);
     if (kind === 'hedge') this.#hedging = sending;
     else this.#sending = sending;
-    const { fn } = this;
-    if (!this.deps.options.inheritDeadline) return sending.run(fn);
-    return sending.run((context) => runWithin(limit.ms, this.clock, () => fn(context)));
+    const { caller } = this;
+    if (this.deps.options.inheritDeadline) {
+      runWithin(limit.ms, this.clock, () => {
+        sending.run(caller);
+      });
+    } else sending.run(caller);
+    return sending;
   }
 
   #limitOf(lease: Lease): Limit {
@@ -234,7 +361,7 @@ class Call<T> implements SendingOwner {
   }
 
   /** The second attempt beside a slow one, if there is another instance that can take it, and it is allowed. */
-  #hedge({ plan }: Sending): Sending | undefined {
+  #hedge({ plan }: Sending): Sent | undefined {
     const { budget } = this.deps.guards;
     const nowMs = this.clock.now();
     if (nowMs >= this.#deadline.atMs) return undefined;
@@ -242,7 +369,7 @@ class Call<T> implements SendingOwner {
     const lease = this.#route.beside(plan.lease.instance.id);
     if (lease === undefined) return undefined;
     budget?.withdraw(nowMs);
-    return this.#send(lease, 'hedge');
+    return this.#sendAwaited(lease, 'hedge');
   }
 
   timeOut(sending: Sending): void {
@@ -265,20 +392,24 @@ class Call<T> implements SendingOwner {
     return { verdict, isDeliberate: own !== undefined };
   }
 
-  note(sending: Sending, end: AttemptEnd): void {
+  note(sending: Sending, end: AttemptEnd, nowMs: number): void {
     if (this.#hedging === sending) this.#hedging = undefined;
     else this.#sending = undefined;
     const { instance } = sending.plan.lease;
     const { outcome, retry, retryAfterMs } = end.verdict;
-    const nowMs = this.clock.now();
     if (outcome === 'success') {
       this.deps.guards.budget?.deposit(nowMs);
       this.deps.guards.usual.record(nowMs - sending.plan.lease.startedAtMs);
+      if (retry === 'never' && !this.#isHeard()) return;
     }
     if (outcome !== 'success' || retry !== 'never') {
       this.#route.leave(instance, retryAfterMs === undefined ? undefined : nowMs + retryAfterMs);
     }
     this.#records.add(sending, end, nowMs);
+  }
+
+  #isHeard(): boolean {
+    return this.options.onAttempt !== undefined || this.deps.events.hears('attempt.ended');
   }
 
   /** Frees what a settled attempt holds that nobody will read. */
@@ -320,8 +451,4 @@ class Call<T> implements SendingOwner {
     this.discard(settled);
     return () => (pauseMs === 0 ? Promise.resolve() : this.clock.sleep(pauseMs, this.signal));
   }
-}
-
-function endOf(sending: Sending): Promise<AttemptEnd> {
-  return sending.end;
 }

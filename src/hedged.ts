@@ -2,10 +2,16 @@ import type { Hedger } from './resilience/hedger.js';
 import { type AttemptEnd, isLate, type Sending } from './sending.js';
 import type { Clock, Settled, Timer } from './types.js';
 
+/** An attempt, and its end; that never rejects. */
+export interface Sent {
+  readonly sending: Sending;
+  readonly end: Promise<AttemptEnd>;
+}
+
 /** What a hedge needs of its call. */
 export interface HedgeHooks {
   /** Sends the hedge; `undefined` when nobody can take it. */
-  readonly send: () => Sending | undefined;
+  readonly send: () => Sent | undefined;
   /** True when a call that ends so is not made again. */
   readonly isFinal: (end: AttemptEnd) => boolean;
   /** Frees what will not be used. */
@@ -17,7 +23,7 @@ export interface HedgeHooks {
  * can end with. The other one is aborted, and blamed for nothing. When neither is, the end of the last.
  */
 export function hedged(
-  first: Sending,
+  first: Sent,
   hedger: Hedger,
   clock: Clock,
   hooks: HedgeHooks,
@@ -30,7 +36,7 @@ class Hedged {
   readonly end: Promise<AttemptEnd>;
   #resolve!: (end: AttemptEnd) => void;
   #timer: Timer | undefined;
-  #hedge: Sending | undefined;
+  #hedge: Sent | undefined;
   #underWay = 1;
   #isDue = false;
   #isOver = false;
@@ -38,7 +44,7 @@ class Hedged {
   #unanswered: AttemptEnd | undefined;
 
   constructor(
-    private readonly first: Sending,
+    private readonly first: Sent,
     private readonly hedger: Hedger,
     private readonly clock: Clock,
     private readonly hooks: HedgeHooks,
@@ -79,7 +85,7 @@ class Hedged {
     });
   };
 
-  #trySend(): Sending | undefined {
+  #trySend(): Sent | undefined {
     try {
       return this.hooks.send();
     } catch {
@@ -87,7 +93,7 @@ class Hedged {
     }
   }
 
-  #onEnd(end: AttemptEnd, other: Sending | undefined): void {
+  #onEnd(end: AttemptEnd, other: Sent | undefined): void {
     const isLast = --this.#underWay === 0;
     if (this.#isOver || !(isLast || this.#decides(end))) {
       if (!this.#isOver && this.hooks.isFinal(end)) this.#unanswered = end;
@@ -97,7 +103,7 @@ class Hedged {
     this.#isOver = true;
     this.#timer?.cancel();
     if (!isLast) {
-      other?.cut(
+      other?.sending.cut(
         new DOMException('Another attempt of the call was done first', 'AbortError'),
         'lost',
       );
@@ -125,7 +131,7 @@ class Hedged {
 
   /** Time since the first attempt began. */
   #ageMs(): number {
-    return this.clock.now() - this.first.plan.lease.startedAtMs;
+    return this.clock.now() - this.first.sending.plan.lease.startedAtMs;
   }
 }
 

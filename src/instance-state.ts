@@ -166,8 +166,7 @@ export class InstanceState implements InstanceRecord, LeaseOwner {
   }
 
   /** The lease has had its answer: its latency is known, though it stays in flight. */
-  answered(lease: Lease): void {
-    const nowMs = this.#deps.clock.now();
+  answered(lease: Lease, nowMs: number = this.#deps.clock.now()): void {
     this.#learn(lease, 'success', nowMs);
     this.successRatio = successRatioAt(this, nowMs);
     this.ewmaAtMs = nowMs;
@@ -192,8 +191,12 @@ export class InstanceState implements InstanceRecord, LeaseOwner {
   }
 
   /** Takes back what a lease began. Called by the lease, once. */
-  settle(lease: Lease, outcome: Outcome, retryAfterMs: number | undefined): void {
-    const nowMs = this.#deps.clock.now();
+  settle(
+    lease: Lease,
+    outcome: Outcome,
+    retryAfterMs: number | undefined,
+    nowMs: number = this.#deps.clock.now(),
+  ): void {
     const wasLast = --this.pending === 0;
     this.#deps.traffic.inFlight--;
     try {

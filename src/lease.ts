@@ -5,10 +5,15 @@ import type { Waiting } from './waiting-list.js';
 /** The record that a lease was taken from. */
 export interface LeaseOwner {
   readonly instance: Instance;
-  answered(lease: Lease): void;
+  answered(lease: Lease, nowMs: number | undefined): void;
   outrun(lease: Lease): void;
   receive(report: LoadReport): void;
-  settle(lease: Lease, outcome: Outcome, retryAfterMs: number | undefined): void;
+  settle(
+    lease: Lease,
+    outcome: Outcome,
+    retryAfterMs: number | undefined,
+    nowMs: number | undefined,
+  ): void;
 }
 
 /**
@@ -46,9 +51,14 @@ export class Lease {
    * latency takes the instance for one that does not answer.
    */
   answered(): void {
+    this.answeredAt(undefined);
+  }
+
+  /** @param nowMs the clock's reading, where it is at hand. @internal */
+  answeredAt(nowMs: number | undefined): void {
     if (this.#ended || this.hasAnswered) return;
     this.hasAnswered = true;
-    this.#owner.answered(this);
+    this.#owner.answered(this, nowMs);
   }
 
   /**
@@ -79,9 +89,14 @@ export class Lease {
   end(outcome: Outcome, retryAfterMs?: number): void {
     checkOutcome('outcome', outcome);
     if (retryAfterMs !== undefined) checkNumber('retryAfterMs', retryAfterMs, { min: 0 });
+    this.endAt(undefined, outcome, retryAfterMs);
+  }
+
+  /** What is given has been checked. @param nowMs the clock's reading, where it is at hand. @internal */
+  endAt(nowMs: number | undefined, outcome: Outcome, retryAfterMs?: number): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#owner.settle(this, outcome, retryAfterMs);
+    this.#owner.settle(this, outcome, retryAfterMs, nowMs);
   }
 }
 

@@ -1,4 +1,6 @@
-import { Attempt, type CallFunction } from './attempt.js';
+import { Attempt } from './attempt.js';
+import type { Caller, Settling } from './caller.js';
+import { setLimit } from './env.js';
 import { isFairleadError } from './errors.js';
 import type { Lease } from './lease.js';
 import type { Limit } from './resilience/deadline.js';
@@ -38,12 +40,18 @@ export interface SendingOwner {
   readonly clock: Clock;
   /** The caller's. */
   readonly signal: AbortSignal | undefined;
+  /** Runs `fn` in the async context that the call was made in. */
+  runInAsyncScope<This, Args extends unknown[]>(
+    fn: (this: This, ...args: Args) => void,
+    self: This,
+    ...args: Args
+  ): void;
   /** What the end of the attempt means. May throw what the application's own judgement throws. */
   judge(settled: Settled, lease: Lease): Judgement;
   /** The attempt has reached its limit, and is to be cut. */
   timeOut(sending: Sending): void;
   /** The attempt has ended, its lease too. */
-  note(sending: Sending, end: AttemptEnd): void;
+  note(sending: Sending, end: AttemptEnd, nowMs: number): void;
   /** Frees what came too late. */
   discard(settled: Settled): void;
 }
@@ -56,54 +64,52 @@ export function final(error: unknown, ended: AttemptEnding): AttemptEnd {
   return { settled: { ok: false, error }, verdict: FINAL, ended, isDeliberate: false };
 }
 
-/** One attempt on its way: its function, its limit, and the lease, which ends with it. */
-export class Sending {
-  /** Never rejects. */
-  readonly end: Promise<AttemptEnd>;
+/** Who waits for the end of an attempt. */
+export interface EndListener {
+  /** Told after the attempt's owner. May not throw. */
+  ended(end: AttemptEnd): void;
+}
+
+/** One attempt on its way: its limit, and the lease, which ends with it. */
+export class Sending implements Settling {
   readonly #attempt: Attempt;
   #timer: Timer;
-  #resolve!: (end: AttemptEnd) => void;
   #isOver = false;
+  /** It has succeeded, and lives on until {@link release}. */
+  #isOpen = false;
 
   constructor(
     readonly plan: SendingPlan,
     private readonly owner: SendingOwner,
+    private readonly listener: EndListener,
   ) {
     const { lease, number, limit } = plan;
     this.#attempt = new Attempt(lease, number, limit.ms);
-    this.end = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
-    this.#timer = owner.clock.setTimer(limit.ms, () => {
-      this.#onLimit(lease.startedAtMs + limit.ms);
-    });
+    this.#timer = setLimit(owner.clock, limit.ms, this.#onLimit, lease.startedAtMs);
   }
 
-  #onLimit(dueMs: number): void {
-    const { clock } = this.owner;
-    if (!isLate(dueMs, clock)) this.owner.timeOut(this);
-    else {
-      this.#timer = clock.setTimer(0, () => {
-        this.owner.timeOut(this);
-      });
-    }
+  readonly #onLimit = (): void => {
+    this.owner.runInAsyncScope(this.#atLimit, this);
+  };
+
+  #atLimit(): void {
+    const { owner } = this;
+    const { lease, limit } = this.plan;
+    if (!isLate(lease.startedAtMs + limit.ms, owner.clock)) this.#timeOut();
+    else this.#timer = owner.clock.setTimer(0, this.#timeOut);
   }
 
-  /** Calls the function. Once only. */
-  run(fn: CallFunction<unknown>): this {
+  readonly #timeOut = (): void => {
+    this.owner.timeOut(this);
+  };
+
+  /** Has it sent. Once only. */
+  run(caller: Caller): void {
     try {
-      Promise.resolve(fn(this.#attempt)).then(
-        (value) => {
-          this.#settle({ ok: true, value });
-        },
-        (error: unknown) => {
-          this.#settle({ ok: false, error });
-        },
-      );
+      caller.send(this.#attempt, this);
     } catch (error) {
-      this.#settle({ ok: false, error });
+      this.settle({ ok: false, error });
     }
-    return this;
   }
 
   /** Ends it before its function does; what the function makes of its signal is too late. */
@@ -114,7 +120,11 @@ export class Sending {
     this.#attempt.abort(error);
   }
 
-  #settle(settled: Settled): void {
+  settle(settled: Settled, isOpen = false): void {
+    this.owner.runInAsyncScope(this.#settle, this, settled, isOpen);
+  }
+
+  #settle(settled: Settled, isOpen: boolean): void {
     if (this.#isOver) {
       this.owner.discard(settled);
       return;
@@ -123,10 +133,12 @@ export class Sending {
       this.owner.timeOut(this);
       return;
     }
+    this.#isOpen = isOpen;
     const ended = settled.ok ? 'returned' : 'threw';
     let end: AttemptEnd;
     try {
-      end = { settled, ...this.owner.judge(settled, this.plan.lease), ended };
+      const { verdict, isDeliberate } = this.owner.judge(settled, this.plan.lease);
+      end = { settled, verdict, ended, isDeliberate };
     } catch (error) {
       end = final(error, ended); // a broken `classify` is the application's fault
     }
@@ -148,16 +160,26 @@ export class Sending {
     this.#timer.cancel();
     const { lease } = this.plan;
     const { outcome, retryAfterMs } = end.verdict;
+    const nowMs = this.owner.clock.now();
     try {
-      if (outcome === 'success' && this.#attempt.held !== undefined) {
-        this.#holdOpen(this.#attempt.held);
-      } else lease.end(outcome, retryAfterMs);
-      this.owner.note(this, end);
-      this.#resolve(end);
+      if (outcome !== 'success') {
+        this.#isOpen = false;
+        lease.endAt(nowMs, outcome, retryAfterMs);
+      } else if (this.#isOpen) lease.answeredAt(nowMs);
+      else if (this.#attempt.held === undefined) lease.endAt(nowMs, outcome);
+      else this.#holdOpen(this.#attempt.held);
+      this.owner.note(this, end, nowMs);
     } catch (error) {
       // A load of the application's own threw. That must not leave the call unsettled.
-      this.#resolve(final(error, end.ended));
+      end = final(error, end.ended);
     }
+    this.listener.ended(end);
+  }
+
+  release(outcome: Outcome): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.plan.lease.endAt(undefined, outcome);
   }
 
   /** The function has returned, its body still streams: the instance stays busy and the caller can still cancel. */

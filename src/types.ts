@@ -307,6 +307,20 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** Calls `fn` once after `ms`. Keeps the process alive unless `unref` is called. */
   setTimer(ms: number, fn: () => void): Timer;
+  /** Timers for what is nearly always done before. Default: those of `setTimer`. */
+  readonly limits?: LimitTimers | undefined;
+}
+
+/** Timers that cost little to set and to cancel. */
+export interface LimitTimers {
+  /**
+   * As {@link Clock.setTimer}, but `fn` is called in no particular async context.
+   *
+   * @param nowMs the clock's reading now: whoever sets a limit has it at hand.
+   */
+  set(ms: number, fn: () => void, nowMs: number): Timer;
+  /** Drops what is kept for timers to come. */
+  tidy(): void;
 }
 
 export interface Timer {

@@ -1,8 +1,10 @@
 import type { AttemptContext } from '../attempt.js';
+import type { Settling } from '../caller.js';
+import type { Outcome, Settled } from '../types.js';
 import { withDefault } from './dispatch/headers.js';
 import { type Listener, listenerOf } from './dispatch/listener.js';
 import { replyFor } from './dispatch/replies.js';
-import type { Reply } from './dispatch/reply.js';
+import type { Reply, ReplyOwner } from './dispatch/reply.js';
 import type { DispatchOptions } from './dispatch/types.js';
 import { belowOf, type FetchDispatcher } from './fetch-below.js';
 
@@ -35,21 +37,50 @@ export class InstanceDispatcher {
     if (String(options.origin) !== this.there.origin || listener === undefined) {
       return below.dispatch(options, handler);
     }
-    const reply = replyFor(this.attempt, listener, below);
+    const relay = new Relay(this.attempt, listener);
+    const reply = replyFor(this.attempt, relay, relay);
     listener.start(reply);
-    void deliver(reply, listener);
     const headers = withDefault(options.headers, 'host', url.host);
     return below.dispatch({ servername, ...options, headers }, reply);
   }
 }
 
-async function deliver(reply: Reply, listener: Listener): Promise<void> {
-  await reply.answered;
-  try {
-    reply.hold();
-  } catch (error) {
-    listener.error(error);
-    return;
+/** Hands an attempt's reply straight on: the call is made around the fetch, and told by that. */
+class Relay implements Settling, ReplyOwner {
+  readonly takesThrow = false;
+  #release: ((outcome: Outcome) => void) | undefined;
+
+  constructor(
+    private readonly attempt: AttemptContext,
+    readonly listener: Listener,
+  ) {}
+
+  settle(settled: Settled): void {
+    if (!settled.ok) {
+      this.listener.error(settled.error);
+      return;
+    }
+    this.attempt.hold(
+      new Promise((resolve) => {
+        this.#release = resolve;
+      }),
+    );
+    (settled.value as Reply).deliver();
   }
-  reply.deliver(() => undefined);
+
+  release(outcome: Outcome): void {
+    this.#release?.(outcome);
+  }
+
+  answered(): void {
+    // what the instance says of its load is read of the response
+  }
+
+  failed(): void {
+    // fetch says so
+  }
+
+  letGo(): void {
+    // nothing holds on to it
+  }
 }

@@ -51,8 +51,10 @@ export class Attempted {
     const raw = Object.entries(headers)
       .flat()
       .map((text) => Buffer.from(text));
-    if (this.#isOlder) this.handler.onHeaders?.(status, raw, this.controller.resume, 'text');
-    else {
+    if (this.#isOlder) {
+      const { resume } = this.controller;
+      if (this.handler.onHeaders?.(status, raw, resume, 'text') === false) this.paused = true;
+    } else {
       this.controller.rawHeaders = raw;
       this.handler.onResponseStart?.(this.controller, status, headers, 'text');
     }

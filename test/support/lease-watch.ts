@@ -19,7 +19,7 @@ export class LeaseWatch {
   client: Client | undefined;
 
   constructor() {
-    const original = { begin: InstanceState.prototype.begin, end: Lease.prototype.end };
+    const original = { begin: InstanceState.prototype.begin, endAt: Lease.prototype.endAt };
     const { choices, ended } = this;
     const look = (): Choice => this.#look();
     vi.spyOn(InstanceState.prototype, 'begin').mockImplementation(function (
@@ -31,16 +31,16 @@ export class LeaseWatch {
       choices.set(lease, choice);
       return lease;
     });
-    vi.spyOn(Lease.prototype, 'end').mockImplementation(function (this: Lease, ...args) {
+    vi.spyOn(Lease.prototype, 'endAt').mockImplementation(function (this: Lease, ...args) {
       ended.push(this);
-      original.end.apply(this, args);
+      original.endAt.apply(this, args);
     });
   }
 
   /** Lets the classes be as they were. */
   stop(): void {
     vi.mocked(InstanceState.prototype.begin).mockRestore();
-    vi.mocked(Lease.prototype.end).mockRestore();
+    vi.mocked(Lease.prototype.endAt).mockRestore();
   }
 
   #look(): Choice {

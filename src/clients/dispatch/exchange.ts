@@ -1,5 +1,6 @@
 import type { AttemptContext } from '../../attempt.js';
-import type { CallOptions } from '../../call-options.js';
+import { type CallOptions, checkCallOptions } from '../../call-options.js';
+import type { Caller, Settling } from '../../caller.js';
 import { Cancellation } from '../../cancellation.js';
 import type { ClientView } from '../../client-view.js';
 import { classify, unsent } from '../../resilience/classify.js';
@@ -11,7 +12,8 @@ import type { Wrapping } from '../wrap-options.js';
 import { bodyOf } from './body.js';
 import { requestHeader, withDefault } from './headers.js';
 import type { Flow, Listener } from './listener.js';
-import type { Reply } from './reply.js';
+import { callFor } from './call-for.js';
+import type { Reply, ReplyOwner } from './reply.js';
 import { replyFor } from './replies.js';
 import { hashRequestOf, mayRepeat } from './request.js';
 import { RequestAbortedError } from './request-aborted-error.js';
@@ -26,33 +28,64 @@ export interface ExchangeDeps {
   readonly sender: Sender;
 }
 
-/** One request: a call of the client, whose attempts are dispatched to the instances picked. */
-export class Exchange implements Flow {
+/**
+ * One request: a call of the client, whose attempts are dispatched to the instances picked. It is the call's options, too:
+ * one object less for each request.
+ */
+export class Exchange implements Flow, Caller, CallOptions, ReplyOwner {
+  readonly idempotent: boolean;
+  readonly hashKey: string | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly attemptTimeoutMs: number | undefined;
+  readonly hedge: boolean | undefined;
+  readonly classify: CallOptions['classify'];
+  readonly onAttempt: CallOptions['onAttempt'];
+  readonly discard = discard;
   readonly #cancellation = new Cancellation();
   readonly #body: Body;
   /** Headers of the request that all attempts have in common. */
   readonly #headers: unknown;
   readonly #isSecure: boolean;
-  readonly #call: CallOptions;
   #isBodyUsed = false;
   /** What attempts ended with that had not begun to send. */
   #unsent: Set<unknown> | undefined;
   #reply: Reply | undefined;
-  /** Of the last attempt. */
+  /** Of the last attempt, whose body is not replayable. */
   #latest: Reply | undefined;
   #isTold = false;
 
   /** @throws {InvalidOptionError} naming what of the request's own options is wrong; what the hash key's function throws. */
   constructor(
     private readonly options: DispatchOptions,
-    private readonly listener: Listener,
+    readonly listener: Listener,
     private readonly deps: ExchangeDeps,
   ) {
-    const { origin } = deps;
+    const { origin, wrapping } = deps;
     this.#body = bodyOf(options, () => this.#latest?.hasFailed === true);
     this.#headers = withDefault(options.headers, 'host', origin.host);
     this.#isSecure = origin.protocol === 'https:';
-    this.#call = this.#callOptions();
+    const own = options.fairlead === undefined ? NO_OPTIONS : requestOptions(options.fairlead);
+    if (own !== NO_OPTIONS) checkCallOptions(own);
+    this.idempotent = this.#body.isReplayable && (own.idempotent ?? mayRepeat(options));
+    this.hashKey = own.hashKey ?? wrapping.readHashKey?.(hashRequestOf(options, origin));
+    this.timeoutMs = own.timeoutMs;
+    this.attemptTimeoutMs = own.attemptTimeoutMs;
+    this.hedge = own.hedge;
+    this.classify = own.classify;
+    this.onAttempt = own.onAttempt;
+  }
+
+  get signal(): AbortSignal {
+    return this.#cancellation.signal;
+  }
+
+  /** A body that cannot be sent again holds until an attempt has begun to send it. */
+  get replayable(): boolean {
+    return this.#body.isReplayable || !this.#isBodyUsed;
+  }
+
+  get takesThrow(): boolean {
+    return this.deps.sender.takesThrow === true;
   }
 
   run(): void {
@@ -61,22 +94,43 @@ export class Exchange implements Flow {
     } catch (error) {
       this.abort(error);
     }
-    this.deps.client.call(this.#send, this.#call).then(
-      (reply) => {
-        this.#body.settle?.();
-        if (this.#cancellation.aborted) {
-          reply.discard(); // when it had come already
-          this.listener.error(this.#cancellation.reason);
-          return;
-        }
-        this.#reply = reply;
-        reply.deliver(this.#letGo);
-      },
-      (error: unknown) => {
-        this.#body.settle?.();
-        this.listener.error(error);
-      },
-    );
+    callFor(this, this.deps.client, this);
+  }
+
+  send(attempt: AttemptContext, settling: Settling): void {
+    const { sender } = this.deps;
+    const reply = replyFor(attempt, settling, this, sender.style);
+    if (!this.#body.isReplayable) this.#latest = reply;
+    sender.dispatch(this.#optionsFor(attempt), reply);
+  }
+
+  answered(reply: Reply): void {
+    this.#isBodyUsed ||= reply.isSent;
+    reportLoad(reply.attempt, reply);
+  }
+
+  failed(reply: Reply, error: unknown): void {
+    this.#isBodyUsed ||= reply.isSent;
+    // The same error may end several attempts, as when all connections are closed.
+    if (reply.isSent) this.#unsent?.delete(error);
+    else (this.#unsent ??= new Set()).add(error);
+  }
+
+  /** The call is over. */
+  end(settled: Settled): void {
+    this.#body.settle?.();
+    if (!settled.ok) {
+      this.listener.error(settled.error);
+      return;
+    }
+    const reply = settled.value as Reply;
+    if (this.#cancellation.aborted) {
+      reply.discard(); // when it had come already
+      this.listener.error(this.#cancellation.reason);
+      return;
+    }
+    this.#reply = reply;
+    reply.deliver();
   }
 
   abort(reason: unknown): void {
@@ -91,57 +145,10 @@ export class Exchange implements Flow {
     this.#reply?.resume();
   }
 
-  readonly #letGo = (): void => {
+  letGo(): void {
     this.#isTold = true;
     this.#reply = undefined;
     this.#latest = undefined;
-  };
-
-  #callOptions(): CallOptions {
-    const { options, deps } = this;
-    const { readHashKey } = deps.wrapping;
-    const own = options.fairlead === undefined ? NO_OPTIONS : requestOptions(options.fairlead);
-    const { isReplayable } = this.#body;
-    const call: CallOptions = {
-      idempotent: isReplayable && (own.idempotent ?? mayRepeat(options)),
-      hashKey: own.hashKey ?? readHashKey?.(hashRequestOf(options, deps.origin)),
-      timeoutMs: own.timeoutMs,
-      attemptTimeoutMs: own.attemptTimeoutMs,
-      hedge: own.hedge,
-      classify: own.classify,
-      onAttempt: own.onAttempt,
-      signal: this.#cancellation.signal,
-      discard,
-      rules: this.#rules,
-    };
-    if (isReplayable) return call;
-    // Until an attempt has begun to send it.
-    return Object.defineProperty(call, 'replayable', {
-      get: () => !this.#isBodyUsed,
-      enumerable: true,
-    });
-  }
-
-  readonly #send = (attempt: AttemptContext): Promise<Reply> => {
-    const { sender } = this.deps;
-    const reply = replyFor(attempt, this.listener, sender);
-    if (!this.#body.isReplayable) this.#latest = reply;
-    sender.dispatch(this.#optionsFor(attempt), reply);
-    return reply.answered.then(() => this.#receive(attempt, reply));
-  };
-
-  #receive(attempt: AttemptContext, reply: Reply): Reply {
-    this.#isBodyUsed ||= reply.isSent;
-    try {
-      reply.hold();
-    } catch (error) {
-      // The same error may end several attempts, as when all connections are closed.
-      if (reply.isSent) this.#unsent?.delete(error);
-      else (this.#unsent ??= new Set()).add(error);
-      throw error;
-    }
-    reportLoad(attempt, reply);
-    return reply;
   }
 
   #optionsFor(attempt: AttemptContext): DispatchOptions {
@@ -170,7 +177,7 @@ export class Exchange implements Flow {
     return sent;
   }
 
-  readonly #rules = (settled: Settled, instance: Instance): Verdict | undefined => {
+  rules(settled: Settled, instance: Instance): Verdict | undefined {
     if (settled.ok) return undefined;
     const { error } = settled;
     if (this.#body.failure !== undefined && this.#body.failure.error === error) return OWN_FAULT;
@@ -179,7 +186,7 @@ export class Exchange implements Flow {
     if (this.#unsent?.has(error) !== true) return undefined;
     // No request that was never given to a connection has been acted on, whatever the error says.
     return unsent(classify(settled, instance));
-  };
+  }
 }
 
 /** What undici takes from a request for TLS: the name in its `Host` header, where it has one of its own. */

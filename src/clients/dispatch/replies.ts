@@ -1,16 +1,20 @@
 /** A {@link Reply} in each of the styles that a dispatcher takes handlers in. */
 import type { Duplex } from 'node:stream';
 import type { AttemptContext } from '../../attempt.js';
-import type { Listener } from './listener.js';
-import { Reply } from './reply.js';
-import type { Abort, Controller, NewerHandler, OlderHandler, Sender } from './types.js';
+import type { Settling } from '../../caller.js';
+import { Reply, type ReplyOwner } from './reply.js';
+import type { Abort, Controller, NewerHandler, OlderHandler, Style } from './types.js';
 
 /** Of the listener's own style unless the sender wants another, for headers are passed on as they come. */
-export function replyFor(attempt: AttemptContext, listener: Listener, sender: Sender): Reply {
-  const takesThrow = sender.takesThrow === true;
-  return (sender.style ?? listener.style) === 'older'
-    ? new OlderReply(attempt, listener, takesThrow)
-    : new NewerReply(attempt, listener, takesThrow);
+export function replyFor(
+  attempt: AttemptContext,
+  settling: Settling,
+  owner: ReplyOwner,
+  style: Style = owner.listener.style,
+): Reply {
+  return style === 'older'
+    ? new OlderReply(attempt, settling, owner)
+    : new NewerReply(attempt, settling, owner);
 }
 
 class OlderReply extends Reply implements OlderHandler {
@@ -36,8 +40,7 @@ class OlderReply extends Reply implements OlderHandler {
 
   onHeaders(status: number, headers: unknown, resume: () => void, statusText: string): boolean {
     this.#resume = resume;
-    this.head(status, headers, statusText, undefined);
-    return true;
+    return this.head(status, headers, statusText, undefined);
   }
 
   onData(chunk: Buffer): boolean {
@@ -87,7 +90,7 @@ class NewerReply extends Reply implements NewerHandler {
     headers: unknown,
     statusText?: string,
   ): void {
-    this.head(status, headers, statusText, controller.rawHeaders ?? null);
+    if (!this.head(status, headers, statusText, controller.rawHeaders ?? null)) controller.pause();
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {

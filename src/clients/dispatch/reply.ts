@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { AttemptContext } from '../../attempt.js';
-import type { Outcome } from '../../types.js';
+import type { Settling } from '../../caller.js';
 import { responseHeader } from './headers.js';
 import type { Listener } from './listener.js';
 
@@ -12,15 +12,29 @@ const MOST_EARLY = 32;
 
 type Early = readonly [status: number, headers: unknown, text: string | undefined, raw: unknown];
 
+/** The request that an attempt is made for. */
+export interface ReplyOwner {
+  readonly listener: Listener;
+  /** Whether the dispatcher lets its handlers throw: see `Sender.takesThrow`. */
+  readonly takesThrow: boolean;
+  /** An attempt was answered. Called before its call is told. */
+  answered(reply: Reply): void;
+  /** An attempt has failed before it was answered. Called before its call is told. */
+  failed(reply: Reply, error: unknown): void;
+  /**
+   * All is told. Who had held on to the reply lets go: an old object that does not, dead or alive, has all that it leads
+   * to copied by each young collection, the next requests with it (measured: a fifth of all CPU).
+   */
+  letGo(): void;
+}
+
 /**
- * What comes of one attempt. It is kept until the call has decided whether this is the answer: then it is handed to who
- * asked, and what follows goes straight through; or it is discarded.
+ * What comes of one attempt. It is kept until the call has decided whether this is the answer, mostly at once: then it is
+ * handed to who asked, and what follows goes straight through; or it is discarded.
  *
  * How the dispatcher tells of it is the matter of the classes in `replies.ts`, one for each style of handlers.
  */
 export abstract class Reply {
-  /** Resolves when its headers have come, or it has failed. Never rejects. */
-  readonly answered: Promise<void>;
   /** The request has been given to a connection, so the instance may act on it. */
   isSent = false;
   /** As of a fetch `Response`. */
@@ -29,7 +43,7 @@ export abstract class Reply {
   #raw: unknown;
   #statusText: string | undefined;
   #early: Early[] | undefined;
-  readonly #chunks: Buffer[] = [];
+  #chunks: Buffer[] | undefined;
   #keptBytes = 0;
   #socket: Duplex | undefined;
   #trailers: unknown;
@@ -41,20 +55,14 @@ export abstract class Reply {
   /** The instance was made to wait. */
   #isHeld = false;
   #isDraining = false;
-  #to: Listener | undefined;
-  #onOver: (() => void) | undefined;
+  #isDelivered = false;
   #aborted: { readonly reason: unknown } | undefined;
-  #resolve!: () => void;
-  #release: ((outcome: Outcome) => void) | undefined;
 
   constructor(
-    private readonly attempt: AttemptContext,
-    private readonly listener: Listener,
-    private readonly takesThrow: boolean,
+    readonly attempt: AttemptContext,
+    private readonly sending: Settling,
+    private readonly owner: ReplyOwner,
   ) {
-    this.answered = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
     attempt.onAbort((reason) => {
       this.abort(reason);
     });
@@ -79,21 +87,6 @@ export abstract class Reply {
     return this.#state === 'failed' || this.#state === 'over';
   }
 
-  /**
-   * Once it has {@link answered}: what has not come by now keeps the attempt in flight.
-   *
-   * @throws what it failed with.
-   */
-  hold(): void {
-    if (this.#state === 'failed') throw this.#error as Error;
-    if (this.#state !== 'open') return;
-    this.attempt.hold(
-      new Promise((resolve) => {
-        this.#release = resolve;
-      }),
-    );
-  }
-
   abort(reason: unknown): void {
     if (this.#aborted !== undefined || this.#state === 'over') return;
     this.#aborted = { reason };
@@ -107,22 +100,17 @@ export abstract class Reply {
   discard(): void {
     const isOpen = this.#state === 'open';
     this.#state = 'over';
-    this.#chunks.length = 0;
+    this.#chunks = undefined;
     if (this.#socket !== undefined) this.#socket.destroy();
     else if (isOpen)
       this.abortRequest(new Error('The response is not used: the request is repeated.'));
-    this.#release?.('ignored');
+    this.sending.release('ignored');
   }
 
-  /**
-   * Hands over what has come, and what will come.
-   *
-   * @param onOver called when all is told. Who had held on to it lets go: an old object that does not, dead or alive, has
-   * all that it leads to copied by each young collection, the next requests with it (measured: a fifth of all CPU).
-   */
-  deliver(onOver: () => void): void {
-    this.#onOver = onOver;
-    const to = (this.#to = this.listener);
+  /** Hands over what has come, and what will come. */
+  deliver(): void {
+    this.#isDelivered = true;
+    const to = this.owner.listener;
     if (this.#aborted === undefined) {
       if (this.#socket !== undefined) {
         this.#hand(this.#socket, to);
@@ -130,7 +118,7 @@ export abstract class Reply {
       }
       this.#isDraining = true; // what comes meanwhile has to wait
       try {
-        for (const early of this.#early ?? []) to.head(...early);
+        for (const early of this.#early ?? NONE) to.head(...early);
         to.responseStarted();
         this.#isPaused = !to.head(this.status, this.#headers, this.#statusText, this.#raw);
       } catch (error) {
@@ -144,40 +132,45 @@ export abstract class Reply {
   /** More is wanted. */
   resume(): void {
     this.#isPaused = false;
-    if (this.#to !== undefined) this.#drain();
+    if (this.#isDelivered) this.#drain();
   }
 
   /** @throws what it was aborted with while it waited, or where the dispatcher begins anew after an answer. */
   protected started(context: unknown): void {
     if (this.#state !== 'waiting') throw new Error('The connection was lost amid the response.');
-    if (context !== undefined && context !== null) this.listener.know(context);
+    if (context !== undefined && context !== null) this.owner.listener.know(context);
     if (this.#aborted === undefined) this.isSent = true;
-    else if (this.takesThrow) throw this.#aborted.reason as Error;
+    else if (this.owner.takesThrow) throw this.#aborted.reason as Error;
     else this.abortRequest(this.#aborted.reason);
   }
 
   protected requestSent(): void {
-    if (this.#isWatched()) this.listener.requestSent();
+    if (this.#isWatched()) this.owner.listener.requestSent();
   }
 
   protected bodySent(chunk: unknown, total: unknown): void {
-    if (this.#isWatched()) this.listener.bodySent(chunk, total);
+    if (this.#isWatched()) this.owner.listener.bodySent(chunk, total);
   }
 
-  protected head(status: number, headers: unknown, text: string | undefined, raw: unknown): void {
-    if (this.#state !== 'waiting') return;
+  /** @returns false when no more is wanted for now. */
+  protected head(
+    status: number,
+    headers: unknown,
+    text: string | undefined,
+    raw: unknown,
+  ): boolean {
+    if (this.#state !== 'waiting') return true;
     if (status < 200) {
       this.#early ??= [];
       if (this.#early.length < MOST_EARLY) this.#early.push([status, headers, text, raw]);
-      return;
+      return true;
     }
     this.status = status;
     this.#headers = headers;
     this.#raw = raw;
     this.#statusText = text;
-    this.#state = 'open';
-    // What awaits it runs after what reads the socket: a short body has come by then, and need not be held for.
-    this.#resolve();
+    this.#answered();
+    return !(this.#isHeld = this.#isPaused);
   }
 
   protected upgraded(status: number, headers: unknown, socket: Duplex, raw: unknown): void {
@@ -189,20 +182,26 @@ export abstract class Reply {
       socket.destroy();
       return;
     }
-    this.#state = 'open';
     socket.on('error', noop); // until somebody has it
     socket.once('close', () => {
-      this.#release?.('success');
+      this.sending.release('success');
     });
-    this.#resolve();
+    this.#answered();
+  }
+
+  /** What has not come by now keeps the attempt in flight. */
+  #answered(): void {
+    this.#state = 'open';
+    this.owner.answered(this);
+    this.sending.settle({ ok: true, value: this }, true);
   }
 
   /** @returns false when no more is wanted for now. */
   protected data(chunk: Buffer): boolean {
     if (this.#state !== 'open') return true;
-    if (this.#to !== undefined && !this.#isPaused && !this.#isDraining) {
+    if (this.#isDelivered && !this.#isPaused && !this.#isDraining) {
       try {
-        this.#isPaused = !this.#to.data(chunk);
+        this.#isPaused = !this.owner.listener.data(chunk);
       } catch (error) {
         this.#refuse(error);
         this.#conclude();
@@ -210,7 +209,7 @@ export abstract class Reply {
       }
       return !(this.#isHeld = this.#isPaused);
     }
-    this.#chunks.push(chunk);
+    (this.#chunks ??= []).push(chunk);
     this.#keptBytes += chunk.length;
     this.#isHeld = this.#isPaused || this.#keptBytes >= KEPT_BYTES;
     return !this.#isHeld;
@@ -221,18 +220,24 @@ export abstract class Reply {
     this.#state = 'complete';
     this.#trailers = trailers;
     this.#rawTrailers = raw;
-    this.#release?.('success');
-    if (this.#to !== undefined) this.#drain();
+    this.sending.release('success');
+    if (this.#isDelivered) this.#drain();
   }
 
   protected fail(error: unknown): void {
+    const { owner, sending } = this;
+    const isWaiting = this.#state === 'waiting';
     if (this.#state === 'failed' || this.#state === 'over') return;
     this.#state = 'failed';
     this.#error = error;
-    this.#chunks.length = 0;
-    this.#release?.(this.#aborted === undefined ? 'failure' : 'ignored');
-    this.#resolve();
-    if (this.#to !== undefined) this.#drain();
+    this.#chunks = undefined;
+    if (isWaiting) {
+      owner.failed(this, error);
+      sending.settle({ ok: false, error });
+      return;
+    }
+    sending.release(this.#aborted === undefined ? 'failure' : 'ignored');
+    if (this.#isDelivered) this.#drain();
   }
 
   /** Whether what becomes of the request matters to the listener still. */
@@ -242,7 +247,7 @@ export abstract class Reply {
 
   #hand(socket: Duplex, to: Listener): void {
     this.#state = 'over';
-    this.#onOver?.();
+    this.owner.letGo();
     socket.removeListener('error', noop);
     try {
       to.upgrade(this.status, this.#headers, socket, this.#raw);
@@ -257,9 +262,9 @@ export abstract class Reply {
     this.#isDraining = true;
     try {
       while (!this.#isPaused) {
-        const chunk = this.#chunks.shift();
+        const chunk = this.#chunks?.shift();
         if (chunk === undefined) break;
-        this.#isPaused = this.#to?.data(chunk) === false;
+        this.#isPaused = !this.owner.listener.data(chunk);
       }
     } catch (error) {
       this.#refuse(error);
@@ -270,17 +275,17 @@ export abstract class Reply {
 
   /** Tells the end, when it has come and all before it is told. */
   #conclude(): void {
-    const to = this.#to;
-    if (to === undefined || this.#isDraining) return;
+    if (!this.#isDelivered || this.#isDraining) return;
+    const to = this.owner.listener;
     if (this.#state === 'failed') {
       this.#state = 'over';
-      this.#onOver?.();
+      this.owner.letGo();
       to.error(this.#error);
     } else if (this.#isPaused) {
       return;
     } else if (this.#state === 'complete') {
       this.#state = 'over';
-      this.#onOver?.();
+      this.owner.letGo();
       try {
         to.end(this.#trailers, this.#rawTrailers);
       } catch (error) {
@@ -300,6 +305,8 @@ export abstract class Reply {
     this.fail(error);
   }
 }
+
+const NONE: readonly Early[] = [];
 
 function noop(): void {
   // what there is to know of it is known

@@ -1,0 +1,64 @@
+import type { CallOptions } from '../../call-options.js';
+import type { Caller } from '../../caller.js';
+import type { ClientView } from '../../client-view.js';
+import type { Outcome } from '../../types.js';
+
+/** Makes a call of the client's for `caller`, which is told by callbacks. */
+export function callFor(caller: Caller, client: ClientView, options: CallOptions): void {
+  if (client.inside === undefined) callByPromise(caller, client, options);
+  else client.inside.start(caller, options);
+}
+
+/** As options that anybody can copy. */
+function plain(options: CallOptions): CallOptions {
+  const { idempotent, hashKey, timeoutMs, attemptTimeoutMs, hedge, classify } = options;
+  const { onAttempt, discard, signal } = options;
+  return {
+    idempotent,
+    hashKey,
+    timeoutMs,
+    attemptTimeoutMs,
+    hedge,
+    classify,
+    onAttempt,
+    discard,
+    signal,
+    rules: (settled, instance) => options.rules?.(settled, instance),
+    get replayable() {
+      return options.replayable;
+    },
+  };
+}
+
+/** A client of the application's own making, around one of ours: it has no more than the methods that are told of. */
+function callByPromise(caller: Caller, client: ClientView, options: CallOptions): void {
+  const called = client.call(
+    (attempt) =>
+      new Promise((resolve, reject) => {
+        let release: ((outcome: Outcome) => void) | undefined;
+        caller.send(attempt, {
+          settle(settled, isOpen) {
+            if (isOpen === true) {
+              attempt.hold(
+                new Promise((over) => {
+                  release = over;
+                }),
+              );
+            }
+            if (settled.ok) resolve(settled.value);
+            else reject(settled.error as Error);
+          },
+          release: (outcome) => release?.(outcome),
+        });
+      }),
+    plain(options),
+  );
+  called.then(
+    (value) => {
+      caller.end({ ok: true, value });
+    },
+    (error: unknown) => {
+      caller.end({ ok: false, error });
+    },
+  );
+}
