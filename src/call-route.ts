@@ -3,15 +3,15 @@ import type { InstanceLimits } from './instance-limits.js';
 import type { Traffic } from './instance-state.js';
 import type { Lease } from './lease.js';
 import type { PickRequest, Selection } from './selection.js';
-import type { Clock, Instance, Timer } from './types.js';
+import type { Env, Instance, Timer } from './types.js';
 
-/** What a route goes by. */
+/** What a route goes by, of what a call needs of its client. */
 export interface RouteDeps {
   readonly selection: Selection;
   readonly traffic: Traffic;
-  readonly clock: Clock;
-  /** Bounds the attempts in flight per instance; `undefined` when nothing does. */
-  readonly limits: InstanceLimits | undefined;
+  readonly env: Pick<Env, 'clock'>;
+  /** Where the attempts in flight per instance are bounded. */
+  readonly guards: { readonly limits: InstanceLimits | undefined };
 }
 
 /** So often at most does a call that waits for room look by the clock, in ms. */
@@ -37,7 +37,7 @@ export class CallRoute implements PickRequest {
     private readonly deps: RouteDeps,
     readonly hashKey: string | undefined,
   ) {
-    this.nowMs = deps.clock.now();
+    this.nowMs = deps.env.clock.now();
   }
 
   get inFlight(): number {
@@ -62,10 +62,11 @@ export class CallRoute implements PickRequest {
 
   /** The same once one has room; `undefined` when it is not for want of room that there is none. */
   async nextWithRoom(turn: Turn): Promise<Lease | undefined> {
-    const { limits, selection } = this.deps;
+    const { guards, selection, env } = this.deps;
+    const { limits } = guards;
     const isCrowded = (): boolean => selection.isCrowded(this.excluded, this.nowMs);
     if (limits === undefined || !isCrowded()) return undefined;
-    const { clock } = this.deps;
+    const { clock } = env;
     let lease: Lease | undefined;
     const take = (): boolean => {
       lease = this.next(clock.now());
@@ -94,7 +95,7 @@ export class CallRoute implements PickRequest {
   /** Begins an attempt beside the one at `id`; `undefined` when no other instance with a share of the calls can take it. */
   beside(id: string): Lease | undefined {
     return this.deps.selection.pick({
-      nowMs: this.deps.clock.now(),
+      nowMs: this.deps.env.clock.now(),
       excluded: new Set([...this.excluded, id]),
       hashKey: this.hashKey,
       inFlight: this.inFlight,

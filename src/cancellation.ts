@@ -6,7 +6,9 @@
 export class Cancellation {
   aborted = false;
   reason: unknown = undefined;
-  #listeners: (() => void)[] = [];
+  /** Most have one. */
+  #listener: (() => void) | undefined;
+  #others: (() => void)[] | undefined;
 
   get signal(): AbortSignal {
     return this as unknown as AbortSignal;
@@ -17,9 +19,11 @@ export class Cancellation {
     if (this.aborted) return;
     this.aborted = true;
     this.reason = reason;
-    const listeners = this.#listeners;
-    this.#listeners = [];
-    for (const listener of listeners) listener();
+    const first = this.#listener;
+    const others = this.#others ?? [];
+    this.#listener = this.#others = undefined;
+    first?.();
+    for (const listener of others) listener();
   }
 
   throwIfAborted(): void {
@@ -27,11 +31,13 @@ export class Cancellation {
   }
 
   addEventListener(_type: 'abort', listener: () => void): void {
-    if (!this.#listeners.includes(listener)) this.#listeners.push(listener);
+    if (this.#listener === listener || this.#others?.includes(listener) === true) return;
+    if (this.#listener === undefined) this.#listener = listener;
+    else (this.#others ??= []).push(listener);
   }
 
   removeEventListener(_type: 'abort', listener: () => void): void {
-    const at = this.#listeners.indexOf(listener);
-    if (at >= 0) this.#listeners.splice(at, 1);
+    if (this.#listener === listener) this.#listener = undefined;
+    else this.#others = this.#others?.filter((other) => other !== listener);
   }
 }

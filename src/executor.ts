@@ -102,11 +102,7 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
     const { timeoutMs, attemptTimeoutMs, maxAttempts, inheritDeadline } = deps.options;
     this.clock = deps.env.clock;
     this.signal = options.signal;
-    const { selection, traffic, guards } = deps;
-    this.#route = new CallRoute(
-      { selection, traffic, clock: this.clock, limits: guards.limits },
-      options.hashKey,
-    );
+    this.#route = new CallRoute(deps, options.hashKey);
     this.#repeatable = options.idempotent === true && options.replayable !== false;
     this.#deadline = new Deadline(this.#route.nowMs, {
       timeoutMs: options.timeoutMs ?? timeoutMs,

@@ -85,23 +85,21 @@ export class Sending implements Settling {
   ) {
     const { lease, number, limit } = plan;
     this.#attempt = new Attempt(lease, number, limit.ms);
-    this.#timer = setLimit(owner.clock, limit.ms, this.#onLimit, lease.startedAtMs);
+    const onLimit = (): void => {
+      owner.runInAsyncScope(this.#atLimit, this);
+    };
+    this.#timer = setLimit(owner.clock, limit.ms, onLimit, lease.startedAtMs);
   }
-
-  readonly #onLimit = (): void => {
-    this.owner.runInAsyncScope(this.#atLimit, this);
-  };
 
   #atLimit(): void {
     const { owner } = this;
     const { lease, limit } = this.plan;
-    if (!isLate(lease.startedAtMs + limit.ms, owner.clock)) this.#timeOut();
-    else this.#timer = owner.clock.setTimer(0, this.#timeOut);
+    const timeOut = (): void => {
+      owner.timeOut(this);
+    };
+    if (!isLate(lease.startedAtMs + limit.ms, owner.clock)) timeOut();
+    else this.#timer = owner.clock.setTimer(0, timeOut);
   }
-
-  readonly #timeOut = (): void => {
-    this.owner.timeOut(this);
-  };
 
   /** Has it sent. Once only. */
   run(caller: Caller): void {

@@ -109,17 +109,17 @@ describe('timers of one length', () => {
 
   it('can be set and cancelled by one that rings', () => {
     const { alarms, lists, rung, set } = rig();
-    let doomed: Timer | undefined;
+    const doomed: Timer[] = [];
     lists.set(
       100,
       () => {
-        doomed?.cancel();
+        doomed[0]?.cancel();
         set('later', 100);
         rung.push('first');
       },
       0,
     );
-    doomed = set('doomed', 100);
+    doomed.push(set('doomed', 100));
     alarms.advanceTo(1_000);
     expect(rung).toEqual(['first', 'later at 200']);
     expect(alarms.pending.size).toBe(0);

@@ -57,6 +57,8 @@ export class OpossumBreaker implements Breaker {
   #heldUntilMs = -Infinity;
   #bucketStartMs: number;
   #rotate: () => void = () => undefined;
+  /** The current one of opossum's; to ask for its window is to have that copied. */
+  #bucket: Bucket;
   readonly #opossum: CircuitBreaker<[]>;
 
   constructor(
@@ -76,7 +78,7 @@ export class OpossumBreaker implements Breaker {
       enableSnapshots: false,
       rotateBucketController: this.#rotationOnDemand(),
     });
-    this.#keepNoDurations();
+    this.#bucket = this.#newBucket();
   }
 
   get state(): BreakerState {
@@ -146,11 +148,8 @@ export class OpossumBreaker implements Breaker {
 
   /** All that opossum does about a success while it is closed; to `fire` one costs as much as the rest of a call. */
   #noteSuccess(): false {
-    const [current] = this.#opossum.status.window;
-    if (current !== undefined) {
-      current.successes++;
-      current.fires++;
-    }
+    this.#bucket.successes++;
+    this.#bucket.fires++;
     return false;
   }
 
@@ -219,21 +218,22 @@ export class OpossumBreaker implements Breaker {
 
   /** An attempt is one in the window, though it was told twice; one of longer ago than a bucket counts as two. */
   #takeBackSuccess(): void {
-    const [current] = this.#opossum.status.window;
-    if (current === undefined || current.successes === 0) return;
-    current.successes--;
-    current.fires--;
+    const bucket = this.#bucket;
+    if (bucket.successes === 0) return;
+    bucket.successes--;
+    bucket.fires--;
   }
 
   #dropOldest(buckets: number): void {
     for (let i = 0; i < buckets; i++) this.#rotate();
-    this.#keepNoDurations();
+    this.#bucket = this.#newBucket();
   }
 
   /** Opossum notes how long each attempt took, with percentiles off too: 8 bytes each, for as long as the window. */
-  #keepNoDurations(): void {
-    const [current] = this.#opossum.status.window;
-    if (current !== undefined) current.latencyTimes = NO_DURATIONS;
+  #newBucket(): Bucket {
+    const [bucket] = this.#opossum.status.window as [Bucket, ...Bucket[]];
+    bucket.latencyTimes = NO_DURATIONS;
+    return bucket;
   }
 
   /** What opossum takes for the emitter of its bucket rotation; it only ever adds and removes one listener. */
@@ -250,6 +250,8 @@ export class OpossumBreaker implements Breaker {
     return controller as unknown as EventEmitter;
   }
 }
+
+type Bucket = CircuitBreaker['status']['window'][number];
 
 /** Takes what is pushed to it and keeps nothing. */
 const NO_DURATIONS = Object.assign([], { push: () => 0 });

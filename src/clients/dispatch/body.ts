@@ -7,7 +7,8 @@ import type { Body, DispatchOptions } from './types.js';
 /** A body of known length is kept while it is sent, to be sent again, up to so many bytes. */
 const MAX_KEPT_BYTES = 16 * 1024 * 1024;
 
-const NONE: Body = { isReplayable: true, next: () => undefined };
+/** Of a request without one. */
+export const NO_BODY: Body = { isReplayable: true, next: () => undefined };
 
 /**
  * A string, bytes, an array, a `FormData` or a `Blob` is sent as it is, each time; a function is called each time; what
@@ -17,7 +18,7 @@ const NONE: Body = { isReplayable: true, next: () => undefined };
  * @param hasFailed whether the attempt that reads it has: then a stream's error is what the dispatcher made of that.
  */
 export function bodyOf({ body, headers }: DispatchOptions, hasFailed: () => boolean): Body {
-  if (body === undefined || body === null) return NONE;
+  if (body === undefined || body === null) return NO_BODY;
   if (typeof body === 'function') {
     return { isReplayable: true, next: body as () => unknown };
   }

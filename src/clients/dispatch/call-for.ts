@@ -46,7 +46,7 @@ function callByPromise(caller: Caller, client: ClientView, options: CallOptions)
               );
             }
             if (settled.ok) resolve(settled.value);
-            else reject(settled.error as Error);
+            else reject(settled.error);
           },
           release: (outcome) => release?.(outcome),
         });

@@ -15,7 +15,7 @@ export function requestHeader(headers: unknown, name: string): string | undefine
 
 /** The same headers, with `name` set to `value` unless they have it. `name` in lower case. */
 export function withDefault(headers: unknown, name: string, value: string): unknown {
-  if (headers === undefined || headers === null) return { [name]: value };
+  if (headers === undefined || headers === null) return headersOf(name, value);
   if (typeof headers !== 'object') return headers; // for undici to refuse
   if (Array.isArray(headers)) {
     // An odd one out is for undici to refuse, too.
@@ -55,6 +55,11 @@ export function rawHeadersOf(headers: unknown): Buffer[] {
     }
   }
   return raw;
+}
+
+/** A computed name is dear, and this is the one that each request is given. */
+function headersOf(name: string, value: string): Named {
+  return name === 'host' ? { host: value } : { [name]: value };
 }
 
 function ofFlat(headers: readonly unknown[], name: string): string | undefined {
