@@ -5,11 +5,11 @@
 const levels = [
   ['^src/(types|errors)\\.ts$'],
   [
-    '^src/(env|abortable|cancellation|ramp|options|resilience-options|deadline-scope|topology-options|health-options|http-check-options|saved-list-options|call-options|emitter|events|discovery|validate|retry-after|instance-state|lease|waiting-list|success-ratio|hash|largest-weight)\\.ts$',
+    '^src/(env|timer-lists|abortable|cancellation|ramp|options|resilience-options|deadline-scope|topology-options|health-options|http-check-options|saved-list-options|call-options|emitter|events|discovery|validate|retry-after|instance-state|lease|waiting-list|success-ratio|hash|largest-weight)\\.ts$',
   ],
   ['^src/policies/', '^src/stages/', '^src/health/', '^src/resilience/'],
   [
-    '^src/(instance-set|believed-list|discovery-status|source-tracker|saved-list|saved-list-file|removed-states|waiters|watch-loop|shrink-guard|zone-finder|zone-members|slot|slot-draw|either-set|decision|selection|attempt|sending|hedged|call-records|call-route|call-errors|bulkhead|instance-limits|executor)\\.ts$',
+    '^src/(instance-set|believed-list|discovery-status|source-tracker|saved-list|saved-list-file|removed-states|waiters|watch-loop|shrink-guard|zone-finder|zone-members|slot|slot-draw|either-set|decision|selection|attempt|caller|sending|promised-caller|hedged|call-records|call-route|call-errors|bulkhead|instance-limits|executor)\\.ts$',
   ],
   [
     '^src/(client|client-view|client-snapshot|client-pool|call-gate|call-guards|set-health|index)\\.ts$',
