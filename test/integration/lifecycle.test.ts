@@ -91,12 +91,16 @@ describe('the life of a client, in a process of its own', () => {
       {
         const client = createClient(options);
         const fetch = wrapFetch(client);
-        const reply = fetch('http://orders/').then(async (response) => console.log(await response.text()));
-        await new Promise((resolve) => setTimeout(resolve, 20));
-        await client[Symbol.asyncDispose]();
-        console.log('closed');
-        await client.call(async () => 1).catch((error) => console.log(error.code));
+        await client.ready();
+        const reply = fetch('http://orders/').then((response) => response.text());
+        let answer;
+        const called = client.call(() => new Promise((resolve) => { answer = resolve; })).then(console.log);
+        const closed = client[Symbol.asyncDispose]().then(() => console.log('closed'));
         await reply;
+        answer('ok');
+        await closed;
+        await client.call(async () => 1).catch((error) => console.log(error.code));
+        await called;
       }
       server.close();
       server.closeAllConnections();
