@@ -184,11 +184,12 @@ export class Selection {
 
   /** True while a call that has tried `excluded`, and `id`, could still go to another instance. */
   hasUntried(excluded: ReadonlySet<string>, nowMs: number, id?: string): boolean {
-    return this.#decisions
-      .at(nowMs)
-      .slots.some(({ part: { candidates } }) =>
-        candidates.some(({ instance }) => instance.id !== id && !excluded.has(instance.id)),
-      );
+    for (const { part } of this.#decisions.at(nowMs).slots) {
+      for (const { instance } of part.candidates) {
+        if (instance.id !== id && !excluded.has(instance.id)) return true;
+      }
+    }
+    return false;
   }
 
   /** True while there is one that a call which has tried `excluded` could go to, had it room. */

@@ -89,8 +89,10 @@ function firstOf(value: unknown): unknown {
 
 /** The length first: most headers are of another one, and reading a name out of bytes costs more. */
 function isNamed(key: unknown, name: string): boolean {
-  if (typeof key === 'string') return key.length === name.length && key.toLowerCase() === name;
-  return Buffer.isBuffer(key) && key.length === name.length && textOf(key).toLowerCase() === name;
+  if ((key as { readonly length?: unknown } | null | undefined)?.length !== name.length)
+    return false;
+  if (typeof key === 'string') return key.toLowerCase() === name;
+  return Buffer.isBuffer(key) && textOf(key).toLowerCase() === name;
 }
 
 function textOf(value: unknown): string {

@@ -45,9 +45,9 @@ export function listenerOf(handler: unknown): Listener | undefined {
 
 /** One for upgrades alone knows of nothing but those. */
 function isOlder(handler: object): handler is OlderHandler {
-  const has = (name: keyof OlderHandler): boolean =>
-    typeof (handler as Partial<OlderHandler>)[name] === 'function';
-  return has('onConnect') && has('onError') && (has('onHeaders') || has('onUpgrade'));
+  const { onConnect, onError, onHeaders, onUpgrade } = handler as Partial<OlderHandler>;
+  if (typeof onConnect !== 'function' || typeof onError !== 'function') return false;
+  return typeof onHeaders === 'function' || typeof onUpgrade === 'function';
 }
 
 class OlderListener implements Listener {
