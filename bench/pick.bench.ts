@@ -1,6 +1,6 @@
 /**
  * What a pick costs in time and in memory, by policy and size of the list, beside the libraries that do the same job:
- * `npm run bench:pick`. Takes some three minutes; `npm run bench:pick -- "at random"` runs that job alone.
+ * `npm run bench -- pick`. Takes some three minutes; `npm run bench -- pick "at random"` runs that job alone.
  *
  * Runs the built package: a loader that compiles on the fly makes closures several times dearer. How it is measured
  * is said in pick/crew.ts (processes), pick/job-run.ts (rounds) and pick/measure.ts (time and bytes). Writes
@@ -8,6 +8,7 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { controls } from './pick/controls.js';
+import { goalsOf } from './pick/goals.js';
 import { countBytes, type JobResult, runJob } from './pick/job-run.js';
 import { JOBS } from './pick/jobs.js';
 import { describeMachine } from './pick/machine.js';
@@ -31,7 +32,9 @@ for (const job of JOBS) {
   if (wanted !== undefined && job.name !== wanted) continue;
   jobs.push(await runJob(job));
 }
-const results: Results = { machine: describeMachine(), controls: checked, leaseBytes, jobs };
+const machine = describeMachine();
+const goals = goalsOf(jobs);
+const results: Results = { machine, goals, controls: checked, leaseBytes, jobs };
 console.log(report(results));
 
 if (wanted === undefined) {

@@ -1,7 +1,8 @@
 import type { Subject } from './subject.js';
 
 /**
- * The least that power of two choices can cost: two draws over plain objects, no weights, no exclusions. With
+ * The least that power of two choices can cost: two draws over plain objects of two fields, and the lesser count of
+ * what is in flight. It leaves out weights, exclusions, a load to choose, and that both draws may be the same. With
  * `Math.random`, and with a generator of four operations; Fairlead's own has a few more.
  */
 export const floors: readonly Subject[] = [

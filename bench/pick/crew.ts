@@ -12,26 +12,30 @@ export class Worker {
     this.#child = child;
   }
 
-  static async start(library: string, name: string, flags: readonly string[]): Promise<Worker> {
-    const child = fork(new URL('./worker.ts', import.meta.url), [library, name], {
-      execArgv: [...process.execArgv, ...flags],
-    });
+  /** @param file what it runs; it answers orders as worker.ts does. */
+  static async start(
+    library: string,
+    name: string,
+    flags: readonly string[],
+    file = new URL('./worker.ts', import.meta.url),
+  ): Promise<Worker> {
+    const child = fork(file, [library, name], { execArgv: [...process.execArgv, ...flags] });
     const worker = new Worker(child);
     await worker.#answer();
     return worker;
   }
 
-  async do(kind: Order['kind'], n: number, forMs: number): Promise<number> {
+  async do<Value = number>(kind: Order['kind'], n: number, forMs: number): Promise<Value> {
     const answer = this.#answer();
     this.#child.send({ kind, n, forMs } satisfies Order);
-    return answer;
+    return answer as Promise<Value>;
   }
 
   dismiss(): void {
     this.#child.kill();
   }
 
-  #answer(): Promise<number> {
+  #answer(): Promise<unknown> {
     const child = this.#child;
     return new Promise((resolve, reject) => {
       const onMessage = (answer: Answer): void => {

@@ -2,6 +2,8 @@ import { PerformanceObserver } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers/promises';
 
 type Pick = (times: number) => number;
+/** Or calls, which are awaited. */
+type Work = (times: number) => number | Promise<number>;
 
 /** Picks per sample are as many as take about this long: reading the clock does not show. */
 const SAMPLE_MS = 0.25;
@@ -24,7 +26,7 @@ export function nsPerPick(pick: Pick, forMs: number): number {
  * Bytes allocated per pick, as the growth of the heap over picks without a collection in between: the worker runs
  * with a young generation larger than all they allocate, and a count that was interrupted all the same is repeated.
  */
-export async function bytesPerPick(pick: Pick): Promise<number> {
+export async function bytesPerPick(pick: Work): Promise<number> {
   const { gc } = globalThis;
   if (gc === undefined) throw new Error('run with --expose-gc');
   let collections = 0;
@@ -38,7 +40,8 @@ export async function bytesPerPick(pick: Pick): Promise<number> {
       await observed();
       collections = 0;
       const before = process.memoryUsage().heapUsed;
-      consume(pick(times));
+      const sum = pick(times);
+      consume(typeof sum === 'number' ? sum : await sum);
       const grown = process.memoryUsage().heapUsed - before;
       await observed();
       if (collections === 0) return grown;

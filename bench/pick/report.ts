@@ -1,9 +1,11 @@
+import type { Goal } from '../call/goals.js';
 import { type ByN, type JobResult, ROUNDS, type Row, SIZES } from './job-run.js';
 import type { Machine } from './machine.js';
 import { figure, ratio, table } from './markdown.js';
 
 export interface Results {
   readonly machine: Machine;
+  readonly goals: readonly Goal[];
   /** Bytes that each allocates per turn, and what was counted. */
   readonly controls: readonly {
     readonly name: string;
@@ -24,7 +26,7 @@ const NS = [
 const AHEAD = 'ahead at 10 / 1,000 / 10,000';
 
 /** The results as Markdown. */
-export function report({ machine, controls, leaseBytes, jobs }: Results): string {
+export function report({ machine, goals, controls, leaseBytes, jobs }: Results): string {
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
   const counted = controls.map(
     ({ name, bytes, counted }) => `${name}: ${bytes} bytes, counted ${counted}`,
@@ -36,6 +38,16 @@ export function report({ machine, controls, leaseBytes, jobs }: Results): string
       'attempts in flight per instance, latencies measured. `fairlead` is the picker alone, with the randomness the ' +
       'client uses; `fairlead client` is `client.pick()` and `lease.end()`, breaker off, two readings of the clock ' +
       'included. Collections are not in the times: see the bytes.',
+    '## Goals',
+    table(
+      ['', 'goal', 'measured', ''],
+      goals.map(({ what, goal, measured, met }) => [
+        what,
+        goal,
+        `${figure(measured)}x`,
+        met ? 'met' : 'not met',
+      ]),
+    ),
     '## Each policy beside the peer that does most nearly the same',
     table([...NS, 'peer', AHEAD], jobs.flatMap(summary)),
     `${AHEAD}: how many times as long the peer takes; above 1 Fairlead is ahead.`,

@@ -9,7 +9,7 @@ export interface Order {
   readonly forMs: number;
 }
 
-export type Answer = { readonly value: number } | { readonly error: string };
+export type Answer = { readonly value: unknown } | { readonly error: string };
 
 const UPDATES = 5;
 

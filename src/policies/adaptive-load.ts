@@ -1,6 +1,6 @@
 import type { Learner } from '../instance-state.js';
 import { successRatioAt } from '../success-ratio.js';
-import type { InstanceRecord, Load } from '../types.js';
+import type { InstanceRecord, Load, Outcome } from '../types.js';
 import { checkKeys, checkMs } from '../validate.js';
 
 export interface AdaptiveLoadOptions {
@@ -42,31 +42,57 @@ const LEAST_RATIO = 0.02;
 export function adaptiveLoad(options: AdaptiveLoadOptions = {}): Learner & Required<Load> {
   checkKeys('adaptiveLoad', options, ['tauMs']);
   const tauMs = checkMs('adaptiveLoad.tauMs', options.tauMs ?? 3_000);
-  const decay = (ms: number): number => Math.exp(-Math.max(0, ms) / tauMs);
-  const latency = (state: InstanceRecord, nowMs: number): number => {
-    const waitedMs = nowMs - state.waitingSinceMs;
-    return waitedMs >= 0 && waitedMs < LONGEST_WAIT_MS
-      ? Math.max(state.ewmaMs, waitedMs, LEAST_MS)
-      : Math.max(state.ewmaMs * decay(nowMs - state.ewmaAtMs), LEAST_MS);
-  };
-  return {
-    name: 'adaptive',
-    of(state, nowMs) {
-      if (state.attempts === 0) return 0;
-      const ratio = Math.max(successRatioAt(state, nowMs), LEAST_RATIO);
-      const queue = state.measured === 0 ? (state.pending + 1) ** 2 : state.pending + 1;
-      return (latency(state, nowMs) * queue) / (state.capacity * ratio * ratio);
-    },
-    seed(peers, nowMs) {
-      const known = peers.filter(({ measured }) => measured > 0);
-      return known.reduce((most, peer) => Math.max(most, latency(peer, nowMs)), 0) || SEED_MS;
-    },
-    observe(state, elapsedMs, outcome, nowMs, overtaken) {
-      if (elapsedMs >= state.ewmaMs) return overtaken ? state.ewmaMs : elapsedMs;
-      if (outcome !== 'success') return state.ewmaMs;
-      if (state.measured === 0) return elapsedMs; // a seed is no measurement
-      const w = decay(nowMs - state.ewmaAtMs);
-      return state.ewmaMs * w + elapsedMs * (1 - w);
-    },
-  };
+  const load: Tuned & Learner & Required<Load> = { name: 'adaptive', tauMs, of, seed, observe };
+  return load;
+}
+
+// The same functions for every load: a pick inlines what it calls only while that is one and the same.
+
+interface Tuned {
+  readonly tauMs: number;
+}
+
+function of(this: Tuned, state: InstanceRecord, nowMs: number): number {
+  const { measured, pending } = state;
+  if (measured === 0 && state.attempts === 0) return 0;
+  const queue = measured === 0 ? (pending + 1) ** 2 : pending + 1;
+  const cost = (latency(state, nowMs, this.tauMs) * queue) / state.capacity;
+  if (state.successRatio === 1) return cost;
+  const ratio = Math.max(successRatioAt(state, nowMs), LEAST_RATIO);
+  return cost / (ratio * ratio);
+}
+
+function seed(this: Tuned, peers: readonly InstanceRecord[], nowMs: number): number {
+  const known = peers.filter(({ measured }) => measured > 0);
+  const most = (ms: number, peer: InstanceRecord): number =>
+    Math.max(ms, latency(peer, nowMs, this.tauMs));
+  return known.reduce(most, 0) || SEED_MS;
+}
+
+function observe(
+  this: Tuned,
+  state: InstanceRecord,
+  elapsedMs: number,
+  outcome: Outcome,
+  nowMs: number,
+  overtaken: boolean,
+): number {
+  if (elapsedMs >= state.ewmaMs) return overtaken ? state.ewmaMs : elapsedMs;
+  if (outcome !== 'success') return state.ewmaMs;
+  if (state.measured === 0) return elapsedMs; // a seed is no measurement
+  const w = decay(nowMs - state.ewmaAtMs, this.tauMs);
+  return state.ewmaMs * w + elapsedMs * (1 - w);
+}
+
+function latency(state: InstanceRecord, nowMs: number, tauMs: number): number {
+  const waitedMs = nowMs - state.waitingSinceMs;
+  let ms = state.ewmaMs;
+  if (waitedMs >= 0 && waitedMs < LONGEST_WAIT_MS) {
+    if (waitedMs > ms) ms = waitedMs;
+  } else ms *= decay(nowMs - state.ewmaAtMs, tauMs);
+  return ms < LEAST_MS ? LEAST_MS : ms;
+}
+
+function decay(ms: number, tauMs: number): number {
+  return Math.exp(-Math.max(0, ms) / tauMs);
 }

@@ -1,9 +1,9 @@
 import { InvalidOptionError } from '../errors.js';
-import type { CallContext, Candidate, Load, Picker, Policy, Rng } from '../types.js';
+import type { Candidate, Load, Picker, Policy, Rng } from '../types.js';
 import { checkFunction, checkKeys, checkNumber, checkString, isObject } from '../validate.js';
 import { largestWeight } from '../largest-weight.js';
 import { leastRequest } from './least-request.js';
-import { weightedDraw } from './weighted-draw.js';
+import { BetterOfTwo, LeastOfDrawn } from './least-of-drawn.js';
 
 export interface BestOfOptions {
   /** Candidates compared per pick, an integer >= 2; all of them when there are no more. Default 2. */
@@ -11,13 +11,6 @@ export interface BestOfOptions {
   /** The cost compared. Default: `leastRequest()`. */
   readonly load?: Load | undefined;
 }
-
-/**
- * Draws tried for one more distinct candidate before the pick goes on without. Only the first few go by weight:
- * beside one that outweighs all others by far they would find it again and again.
- */
-const TRIES = 16;
-const WEIGHTED_TRIES = 4;
 
 /**
  * Best of d: draws `choices` distinct candidates by weight and takes the one with the least load; ties go at random,
@@ -44,9 +37,10 @@ export function leastLoaded(name: string, load: Load, choicesOf: (n: number) => 
     load,
     build: (candidates, { rng }) => {
       const choices = choicesOf(candidates.length);
-      return choices >= candidates.length
-        ? leastOfAll(candidates, load, rng)
-        : leastOfDrawn(candidates, load, rng, choices);
+      if (choices >= candidates.length) return leastOfAll(candidates, load, rng);
+      return choices === 2
+        ? new BetterOfTwo(candidates, load, rng)
+        : new LeastOfDrawn(candidates, load, rng, choices);
     },
   };
 }
@@ -70,47 +64,6 @@ function leastOfAll(candidates: readonly Candidate[], load: Load, rng: Rng): Pic
         } else if (cost === least) {
           tied += weight;
           if (rng.next() * tied < weight) best = candidate;
-        }
-      }
-      return best;
-    },
-  };
-}
-
-function leastOfDrawn(
-  candidates: readonly Candidate[],
-  load: Load,
-  rng: Rng,
-  choices: number,
-): Picker {
-  const draw = weightedDraw(candidates, rng);
-  const n = candidates.length;
-  const drawn = new Array<Candidate | undefined>(choices);
-  const isDrawn = (candidate: Candidate, count: number): boolean => {
-    for (let i = 0; i < count; i++) if (drawn[i] === candidate) return true;
-    return false;
-  };
-  const another = ({ excluded }: CallContext, count: number): Candidate | undefined => {
-    for (let i = 0; i < TRIES; i++) {
-      const other = candidates[i < WEIGHTED_TRIES ? draw.index() : Math.floor(rng.next() * n)];
-      if (other === undefined || isDrawn(other, count)) continue;
-      if (excluded.size === 0 || !excluded.has(other.instance.id)) return other;
-    }
-    return undefined;
-  };
-  return {
-    pick(context) {
-      let best: Candidate | undefined;
-      let least = Infinity;
-      // One place asks the load, for the first drawn and the others: so it is inlined, and its result never boxed.
-      for (let count = 0; count < choices; count++) {
-        const other = count === 0 ? draw.eligible(context) : another(context, count);
-        if (other === undefined) break;
-        drawn[count] = other;
-        const cost = load.of(other.state, context.nowMs);
-        if (best === undefined || cost < least || Number.isNaN(least)) {
-          best = other;
-          least = cost;
         }
       }
       return best;

@@ -2,7 +2,7 @@ import { hash32 } from '../hash.js';
 import type { CallContext, Candidate, Policy, Rng } from '../types.js';
 import { checkNumber } from '../validate.js';
 import { type KeyedList, keyedList } from './keyed-list.js';
-import { weightedDraw, type WeightedDraw } from './weighted-draw.js';
+import { WeightedDraw } from './weighted-draw.js';
 
 /** What the policies that hash a key have in common: bounded load, exclusions, and calls without a key. */
 
@@ -85,8 +85,8 @@ export function keylessPick(
         { code: 'FAIRLEAD_NO_HASH_KEY' },
       );
     }
-    draw ??= weightedDraw(candidates, rng);
-    return draw.eligible(context);
+    draw ??= new WeightedDraw(candidates, rng);
+    return candidates[draw.eligible(context.excluded)];
   };
 }
 

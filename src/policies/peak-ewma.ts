@@ -1,5 +1,5 @@
 import type { Learner } from '../instance-state.js';
-import type { InstanceRecord, Load } from '../types.js';
+import type { InstanceRecord, Load, Outcome } from '../types.js';
 import { checkKeys, checkMs } from '../validate.js';
 
 export interface PeakEwmaOptions {
@@ -21,20 +21,32 @@ const UNKNOWN_COST_MS = 1e6;
 export function peakEwma(options: PeakEwmaOptions = {}): Learner {
   checkKeys('peakEwma', options, ['tauMs']);
   const tauMs = checkMs('peakEwma.tauMs', options.tauMs ?? 10_000);
-  return {
-    name: 'peakEwma',
-    of(state, nowMs) {
-      if (state.measured === 0) {
-        return state.pending === 0 ? 0 : (UNKNOWN_COST_MS + state.pending) / state.capacity;
-      }
-      return (state.ewmaMs * decay(state, nowMs, tauMs) * (state.pending + 1)) / state.capacity;
-    },
-    observe(state, elapsedMs, _outcome, nowMs) {
-      if (elapsedMs >= state.ewmaMs) return elapsedMs;
-      const w = decay(state, nowMs, tauMs);
-      return state.ewmaMs * w + elapsedMs * (1 - w);
-    },
-  };
+  const load: Tuned & Learner = { name: 'peakEwma', tauMs, of, observe };
+  return load;
+}
+
+// The same functions for every load: a pick inlines what it calls only while that is one and the same.
+
+interface Tuned {
+  readonly tauMs: number;
+}
+
+function of(this: Tuned, state: InstanceRecord, nowMs: number): number {
+  const { measured, pending, capacity } = state;
+  if (measured === 0) return pending === 0 ? 0 : (UNKNOWN_COST_MS + pending) / capacity;
+  return (state.ewmaMs * decay(state, nowMs, this.tauMs) * (pending + 1)) / capacity;
+}
+
+function observe(
+  this: Tuned,
+  state: InstanceRecord,
+  elapsedMs: number,
+  _outcome: Outcome,
+  nowMs: number,
+): number {
+  if (elapsedMs >= state.ewmaMs) return elapsedMs;
+  const w = decay(state, nowMs, this.tauMs);
+  return state.ewmaMs * w + elapsedMs * (1 - w);
 }
 
 function decay(state: InstanceRecord, nowMs: number, tauMs: number): number {

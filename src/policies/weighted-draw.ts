@@ -1,56 +1,59 @@
-import type { CallContext, Candidate, Rng } from '../types.js';
+import type { Candidate, Rng } from '../types.js';
 import { largestWeight } from '../largest-weight.js';
-
-/** Draws candidates at random in proportion to their capacities: weights, less while they warm up. */
-export interface WeightedDraw {
-  /** Index of a candidate; weights decide, exclusions do not. */
-  index(): number;
-  /** A candidate that is not excluded, or `undefined` when none is left. */
-  eligible(context: CallContext): Candidate | undefined;
-}
+import { either } from './either.js';
 
 /** Draws tried before the list is filtered. While half the weight is eligible this fails once in 65,536. */
 const TRIES = 16;
 
 /**
+ * Draws candidates at random in proportion to their capacities: weights, less while they warm up.
+ *
  * Builds Vose's alias table, in O(n): a draw is then O(1) whatever n is, and with equal capacities one
  * multiplication. Source: M. D. Vose, "A linear algorithm for generating random numbers with a given
  * distribution", IEEE TSE 1991.
  */
-export function weightedDraw(candidates: readonly Candidate[], rng: Rng): WeightedDraw {
-  const n = candidates.length;
-  const table = aliasTable(candidates);
+export class WeightedDraw {
+  private readonly n: number;
+  private readonly table: AliasTable | undefined;
 
-  const index = (): number => {
-    const u = rng.next() * n;
-    const slot = Math.floor(u);
-    if (table === undefined) return slot;
-    const { keep, alias } = table;
-    return u - slot < (keep[slot] ?? 1) ? slot : (alias[slot] ?? slot);
-  };
+  constructor(
+    private readonly candidates: readonly Candidate[],
+    private readonly rng: Rng,
+  ) {
+    this.n = candidates.length;
+    this.table = aliasTable(candidates);
+  }
 
-  const eligible = (context: CallContext): Candidate | undefined =>
-    context.excluded.size === 0 ? candidates[index()] : amongTheRest(context);
+  /** Index of a candidate, 0 when there is none; weights decide, exclusions do not. */
+  index(): number {
+    const u = this.rng.next() * this.n;
+    const slot = u | 0;
+    if (this.table === undefined) return slot;
+    const { edge, alias } = this.table;
+    return either(Number(u < (edge[slot] ?? 0)), slot, alias[slot] ?? 0);
+  }
 
-  const amongTheRest = ({ excluded }: CallContext): Candidate | undefined => {
-    if (n === 0) return undefined;
+  /** Index of a candidate that is not excluded, or -1 when none is left. */
+  eligible(excluded: ReadonlySet<string>): number {
+    if (excluded.size === 0 && this.n > 0) return this.index();
+    const { candidates, rng } = this;
+    const isLeft = (candidate: Candidate | undefined): boolean =>
+      candidate !== undefined && !excluded.has(candidate.instance.id);
     for (let i = 0; i < TRIES; i++) {
-      const candidate = candidates[index()];
-      if (candidate !== undefined && !excluded.has(candidate.instance.id)) return candidate;
+      const at = this.index();
+      if (isLeft(candidates[at])) return at;
     }
-    const rest = candidates.filter((candidate) => !excluded.has(candidate.instance.id));
-    return rest.length === 0 ? undefined : rest[weightedDraw(rest, rng).index()];
-  };
-
-  return { index, eligible };
+    const rest = candidates.filter(isLeft);
+    const found = rest[new WeightedDraw(rest, rng).index()];
+    return found === undefined ? -1 : candidates.indexOf(found);
+  }
 }
 
 interface AliasTable {
-  /** Chance that a slot keeps its own index, else it yields `alias`. */
-  readonly keep: Float64Array;
-  readonly alias: Uint32Array;
+  /** Where in a slot, counted from the start of the first, its own share ends and that of its `alias` begins. */
+  readonly edge: Float64Array;
+  readonly alias: Int32Array;
 }
-
 /** `undefined` when all weights are equal: then every slot keeps itself. */
 function aliasTable(candidates: readonly Candidate[]): AliasTable | undefined {
   const n = candidates.length;
@@ -61,7 +64,7 @@ function aliasTable(candidates: readonly Candidate[]): AliasTable | undefined {
   const scaled = Float64Array.from(candidates, ({ state }) => state.capacity / largest);
   const mean = scaled.reduce((sum, weight) => sum + weight, 0) / n;
   const keep = scaled.map((weight) => weight / mean);
-  const alias = new Uint32Array(n);
+  const alias = new Int32Array(n);
   const small: number[] = [];
   const large: number[] = [];
   keep.forEach((share, i) => (share < 1 ? small : large).push(i));
@@ -80,5 +83,5 @@ function aliasTable(candidates: readonly Candidate[]): AliasTable | undefined {
   // What remains on either stack is 1 up to rounding.
   for (const i of small) keep[i] = 1;
   for (const i of large) keep[i] = 1;
-  return { keep, alias };
+  return { edge: keep.map((share, i) => i + share), alias };
 }

@@ -111,20 +111,22 @@ describe('as many choices as candidates', () => {
   });
 });
 
-it.each([2, 8])(
-  'of %s, a load that is no number is the largest, and still leaves a pick',
-  (choices) => {
-    const load: Load = { name: 'broken', of: ({ instance }) => (instance.id === 'c2' ? 5 : NaN) };
-    const env = { clock: new ManualClock(), rng: seededRng(1) };
-    const picker = bestOf({ choices, load }).build(weighted(1, 1, 1), env);
-    // With two choices of three c2 is drawn in two picks of three, and then taken.
-    const draws = 5_000;
-    const share = (countById(picks(picker, draws))['c2'] ?? 0) / draws;
-    const expected = choices === 2 ? 2 / 3 : 1;
-    expect(Math.abs(share - expected)).toBeLessThanOrEqual(shareTolerance(expected, draws));
-    expect(picker.pick(context(['c2']))).toBeDefined();
-  },
-);
+it.each([
+  [2, 3],
+  [3, 4],
+  [8, 3],
+])('best of %s of %s: a load that is no number is the largest, and still leaves a pick', (d, n) => {
+  const load: Load = { name: 'broken', of: ({ instance }) => (instance.id === 'c2' ? 5 : NaN) };
+  const env = { clock: new ManualClock(), rng: seededRng(1) };
+  const list = weighted(...Array.from({ length: n }, () => 1));
+  const picker = bestOf({ choices: d, load }).build(list, env);
+  // c2 is drawn in d picks of n, and then taken.
+  const draws = 5_000;
+  const share = (countById(picks(picker, draws))['c2'] ?? 0) / draws;
+  const expected = Math.min(1, d / n);
+  expect(Math.abs(share - expected)).toBeLessThanOrEqual(shareTolerance(expected, draws));
+  expect(picker.pick(context(['c2']))).toBeDefined();
+});
 
 it('never picks an excluded candidate nor misses one that is left', () => {
   fc.assert(
