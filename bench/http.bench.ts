@@ -1,74 +1,79 @@
 /**
- * What the wrappers cost end to end, beside the bare clients: `npm run bench:http`. Takes some three minutes;
- * `-- --only undici` (or axios, fetch), `--lives 1` and `--rounds 5` as one likes.
+ * What the wrappers cost end to end, beside the bare clients and their peers: `npm run bench -- http`. Takes some five
+ * minutes; `--quick` a half, `--only undici` (or sidecar, axios, fetch, grpc) that group. haproxy and nginx are fetched from
+ * Debian's packages where there are none.
  *
- * Runs the built package. Writes bench/results/http.json and http.md, but for a part (`--only`).
+ * Runs the built package. Writes bench/results/http.json and http.md when all groups ran in full.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { type Group, report } from './http/report.js';
-import { type Measured, measure, type Plan } from './http/rounds.js';
+import { twoCores } from './http/cores.js';
+import { goalsOf, type Rounds } from './http/goals.js';
+import { GROUPS, type GroupName, isGroup } from './http/groups.js';
+import { report, type Results } from './http/report.js';
+import { measure, type Plan } from './http/rounds.js';
+import { describeMachine } from './pick/machine.js';
+import { HAPROXY } from './proxies/haproxy.js';
+import { NGINX } from './proxies/nginx.js';
+import { findProgram } from './proxies/program.js';
 
 const { values: wanted } = parseArgs({
   options: {
+    quick: { type: 'boolean', default: false },
     only: { type: 'string', default: '' },
-    lives: { type: 'string', default: '3' },
-    rounds: { type: 'string', default: '12' },
   },
 });
-
-const GROUPS: readonly Group[] = [
-  {
-    bare: 'undici Pools',
-    others: [
-      'undici, fairleadInterceptor',
-      'undici BalancedPool',
-      'undici request(url), one Agent',
-    ],
-    goal: 0.93,
-  },
-  { bare: 'axios', others: ['axios, wrapAxios'], goal: 0.95 },
-  { bare: 'fetch', others: ['fetch, wrapFetch'], goal: 0.93 },
-];
 
 const plan: Plan = {
   backends: 4,
   inFlight: 64,
-  lives: Number(wanted.lives),
-  rounds: Number(wanted.rounds),
-  roundMs: 400,
-  warmUpMs: 2_000,
+  ...(wanted.quick
+    ? { lives: 1, rounds: 3, roundMs: 250, warmUpMs: 1_000 }
+    : { lives: 3, rounds: 7, roundMs: 300, warmUpMs: 1_200 }),
+};
+const only = (name: GroupName): boolean => wanted.only === '' || wanted.only === name;
+const PACKAGES = ['undici', 'axios', 'axios-retry', 'opossum', 'p-retry', '@grpc/grpc-js'];
+
+const proxies = [await findProgram(HAPROXY), await findProgram(NGINX)]; // fetched before anything is measured
+const cores = await twoCores();
+const possible = (name: GroupName): boolean => {
+  const isPossible = GROUPS[name].cores === 'any' || cores !== undefined;
+  if (!isPossible) console.error(`${name} is left out: it needs two cores, and taskset.`);
+  return isPossible;
 };
 
-const groups = GROUPS.filter(({ bare }) => bare.startsWith(wanted.only));
-const measured = new Map<string, readonly Measured[]>();
-for (const { bare, others } of groups) {
-  for (const [name, rounds] of await measure([bare, ...others], plan)) measured.set(name, rounds);
+const groups = new Map<GroupName, Rounds>();
+for (const name of Object.keys(GROUPS).filter(isGroup).filter(only).filter(possible)) {
+  groups.set(name, await measure(name, plan, cores));
 }
 
-const require = createRequire(import.meta.url);
-const versionOf = (name: string): string =>
-  (require(`${name}/package.json`) as { readonly version: string }).version;
-const machine = {
-  cpu: cpus()[0]?.model ?? 'unknown',
-  cores: cpus().length,
-  node: process.version,
-  axios: versionOf('axios'),
-  undici: versionOf('undici'),
+const machine = describeMachine(PACKAGES);
+const [haproxy, nginx] = proxies.map(({ version }) => version);
+const versions = {
+  ...machine.versions,
+  "undici of Node's fetch": process.versions['undici'] ?? '?',
+  haproxy: haproxy ?? '?',
+  nginx: nginx ?? '?',
 };
-const markdown = report({
-  where: `${machine.cpu}, ${machine.cores} cores, Node ${machine.node} (its fetch is undici ${process.versions['undici'] ?? '?'}); axios ${machine.axios}, undici ${machine.undici}`,
+const results: Results = {
+  machine: { ...machine, versions },
   plan,
+  goals: goalsOf(groups),
   groups,
-  measured,
-});
+};
+const markdown = report(results);
 console.log(markdown);
-if (wanted.only === '') {
+
+if (!wanted.quick && wanted.only === '') {
   const folder = new URL('./results/', import.meta.url);
   await mkdir(folder, { recursive: true });
-  const results = { machine, plan, rounds: Object.fromEntries(measured) };
-  await writeFile(new URL('http.json', folder), `${JSON.stringify(results, undefined, 2)}\n`);
+  const named = [...groups].map(([name, subjects]) => ({
+    name,
+    title: GROUPS[name].title,
+    bare: GROUPS[name].bare,
+    subjects: [...subjects].map(([subject, rounds]) => ({ name: subject, rounds })),
+  }));
+  const json = JSON.stringify({ ...results, groups: named }, undefined, 2);
+  await writeFile(new URL('http.json', folder), `${json}\n`);
   await writeFile(new URL('http.md', folder), markdown);
 }

@@ -1,6 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import type { TwoCores } from './cores.js';
+import { GROUPS, type GroupName } from './groups.js';
 
 /** What a subject did in one round. */
 export interface Round {
@@ -8,6 +10,8 @@ export interface Round {
   readonly ms: number;
   /** CPU time of its process, all threads. */
   readonly cpuMs: number;
+  /** That of the proxy that it sends through. */
+  readonly proxyCpuMs?: number;
 }
 
 /** A round, with the CPU time that the backends took meanwhile. */
@@ -26,25 +30,37 @@ export interface Plan {
   readonly warmUpMs: number;
 }
 
-/** Runs these subjects in turn, one at a time, forwards and backwards. @returns their rounds, by subject. */
+/** Not measured: while the others had their turns connections were closed for having been idle. */
+const LEAD_IN_MS = 60;
+
+/** Runs the subjects of a group in turn, one at a time, forwards and backwards. @returns their rounds, by subject. */
 export async function measure(
-  names: readonly string[],
+  group: GroupName,
   plan: Plan,
+  cores: TwoCores | undefined,
 ): Promise<ReadonlyMap<string, readonly Measured[]>> {
+  const names = Object.keys(await GROUPS[group].load());
   const measured = new Map<string, Measured[]>(names.map((name) => [name, []]));
+  const [callersCore, backendsCore] =
+    (GROUPS[group].cores === 'one a side' ? cores : undefined) ?? [];
   for (let life = 0; life < plan.lives; life++) {
-    const backends = start(new URL('backends.ts', import.meta.url), [String(plan.backends)]);
+    const backends = start(GROUPS[group].backends, [String(plan.backends)], backendsCore);
     const [ports] = (await message(backends)) as [number[]];
     const args = [plan.inFlight, ...ports].map(String);
     const workers: [string, ChildProcess][] = [];
     for (const name of names) {
-      const worker = start(new URL('worker.ts', import.meta.url), [name, ...args]);
+      const worker = start(
+        new URL('worker.ts', import.meta.url),
+        [group, name, ...args],
+        callersCore,
+      );
       workers.push([name, worker]);
       await message(worker);
       await ask(worker, plan.warmUpMs);
     }
     for (let round = 0; round < plan.rounds; round++) {
       for (const [name, worker] of round % 2 === 0 ? workers : [...workers].reverse()) {
+        await ask(worker, LEAD_IN_MS);
         const before = (await ask(backends, 0)) as number;
         const own = (await ask(worker, plan.roundMs)) as Round;
         const backendsCpuMs = ((await ask(backends, 0)) as number) - before;
@@ -59,8 +75,14 @@ export async function measure(
   return measured;
 }
 
-function start(file: URL, args: readonly string[]): ChildProcess {
-  return fork(fileURLToPath(file), args);
+/** @param core the only one that it may run on, with the processes that it starts. */
+function start(file: URL, args: readonly string[], core?: number): ChildProcess {
+  const path = fileURLToPath(file);
+  if (core === undefined) return fork(path, args);
+  return fork(path, args, {
+    execPath: 'taskset',
+    execArgv: ['--cpu-list', String(core), process.execPath, ...process.execArgv],
+  });
 }
 
 async function ask(child: ChildProcess, what: number): Promise<unknown> {

@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { aptEnvironment, firstErrorLine, writeAptConfig } from '../debian/apt.mjs';
 import { readMirrors } from './apt-sources.mjs';
 
 const run = promisify(execFile);
@@ -56,41 +57,24 @@ async function fetchPackage(dir, mirror, env) {
 }
 
 async function writeConfig(dir, { uri, signedBy }) {
-  const own = (name) => path.join(dir, name);
-  await mkdir(own('state/lists/partial'), { recursive: true });
-  await mkdir(own('cache/archives/partial'), { recursive: true });
   const stanza = ['Types: deb', `URIs: ${uri}`, 'Suites: bullseye', 'Components: main'];
   // Package index only: a machine may be set up to fetch file lists and icons of every suite too.
   stanza.push('Targets: Packages');
   if (signedBy !== undefined) stanza.push(`Signed-By: ${signedBy}`);
+  const sources = path.join(dir, 'debian.sources');
+  await mkdir(dir, { recursive: true });
   // Mode 600: the address of a private mirror may carry credentials.
-  await writeFile(own('debian.sources'), `${stanza.join('\n')}\n`, { mode: 0o600 });
-
+  await writeFile(sources, `${stanza.join('\n')}\n`, { mode: 0o600 });
   const settings = {
-    'Dir::State': own('state/'),
-    'Dir::State::lists': own('state/lists/'),
-    'Dir::State::status': '/var/lib/dpkg/status',
-    'Dir::State::extended_states': own('state/extended_states'),
-    'Dir::Cache': own('cache/'),
-    'Dir::Cache::archives': own('cache/archives/'),
-    'Dir::Etc::sourcelist': own('debian.sources'),
+    'Dir::Etc::sourcelist': sources,
     'Dir::Etc::sourceparts': '/dev/null',
     'Dir::Etc::preferences': '/dev/null',
     'Dir::Etc::preferencesparts': '/dev/null',
-    'Acquire::Languages': 'none',
     // Without it an unreachable mirror is a warning, and only the next step fails, for a reason that misleads.
     'APT::Update::Error-Mode': 'any',
-    'Acquire::Retries': '2',
   };
-  const lines = [
-    // Hooks of the machine would clean its caches, and its default release does not exist in our sources.
-    '#clear APT::Update;',
-    '#clear APT::Default-Release;',
-    '#clear Acquire::Languages;',
-    ...Object.entries(settings).map(([name, value]) => `${name} "${value}";`),
-  ];
-  await writeFile(own('apt.conf'), `${lines.join('\n')}\n`);
-  return own('apt.conf');
+  // The machine's default release does not exist in our sources.
+  return writeAptConfig(dir, settings, ['APT::Default-Release']);
 }
 
 async function verify(deb) {
@@ -102,16 +86,6 @@ async function verify(deb) {
   if (actual !== expected) {
     throw new Error(`${path.basename(deb)} has SHA-256 ${actual}, expected ${expected}`);
   }
-}
-
-/** The machine's own apt settings hold (proxies, credentials), unless APT_CONFIG names a file apt cannot parse. */
-async function aptEnvironment() {
-  const env = { ...process.env, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' };
-  await run('apt-config', ['dump'], { env }).catch((error) => {
-    if (error.code === 'ENOENT') throw new Error('not a Debian-like system');
-    delete env['APT_CONFIG'];
-  });
-  return env;
 }
 
 async function machineMirrors(env) {
@@ -137,10 +111,4 @@ async function machineMirrors(env) {
 
 function readText(file) {
   return readFile(file, 'utf8').catch(() => '');
-}
-
-function firstErrorLine(error) {
-  const text = `${error.stderr ?? ''}\n${error.message}`.split('\n').map((line) => line.trim());
-  const line = text.find((one) => one.startsWith('E:')) ?? text.find((one) => one !== '') ?? '';
-  return line.replaceAll(/\/\/[^/@\s]*@/g, '//***@');
 }

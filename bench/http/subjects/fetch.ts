@@ -1,0 +1,13 @@
+import { wrapFetch } from 'fairlead/fetch';
+import { clientOver, inTurn, originOf, type Subjects } from '../subject.js';
+
+export const fetches: Subjects = {
+  fetch: (ports) => {
+    const next = inTurn(ports.map((port) => `${originOf(port)}/`));
+    return async () => (await fetch(next())).text();
+  },
+  'fetch, wrapFetch': async (ports) => {
+    const wrapped = wrapFetch(await clientOver(ports));
+    return async () => (await wrapped('http://orders/')).text();
+  },
+};

@@ -1,0 +1,91 @@
+import { fairleadInterceptor } from 'fairlead/undici';
+import {
+  Agent,
+  BalancedPool,
+  Client,
+  type Dispatcher,
+  Pool,
+  request,
+  RetryAgent,
+  RoundRobinPool,
+} from 'undici';
+import { startHaproxy } from '../../proxies/haproxy.js';
+import { startNginx } from '../../proxies/nginx.js';
+import type { Proxy } from '../../proxies/types.js';
+import {
+  clientOver,
+  inTurn,
+  originOf,
+  type Proxied,
+  type Send,
+  type Subjects,
+} from '../subject.js';
+import { glue } from './glue.js';
+
+const TIMEOUT_MS = 1_000;
+
+/** What a proxy is an alternative to. */
+export const besideProxies: Subjects = {
+  'undici Pools': (ports) => {
+    const next = inTurn(ports.map((port) => new Pool(originOf(port))));
+    return () => answerOf(next());
+  },
+  'undici, fairleadInterceptor': async (ports) => {
+    const dispatcher = new Agent().compose(fairleadInterceptor(await clientOver(ports)));
+    return () => answerOf(dispatcher, { origin: 'http://orders' });
+  },
+  'undici through haproxy leastconn': async (ports) =>
+    through(await startHaproxy({ ports, profile: 'plain' })),
+  'undici through nginx least_conn': async (ports) =>
+    through(await startNginx({ ports, profile: 'plain' })),
+};
+
+export const undici: Subjects = {
+  ...besideProxies,
+  'undici BalancedPool': (ports) => {
+    const pool = new BalancedPool(ports.map(originOf));
+    return () => answerOf(pool);
+  },
+  // It is for one origin, and takes turns among its connections: here each goes to the next backend.
+  'undici RoundRobinPool': (ports) => {
+    const next = inTurn(ports.map(originOf));
+    const pool = new RoundRobinPool('http://orders', {
+      factory: (_origin, options) => new Client(next(), options),
+    });
+    return () => answerOf(pool);
+  },
+  'undici RetryAgent over BalancedPool': (ports) => {
+    const agent = new RetryAgent(new BalancedPool(ports.map(originOf)), { maxRetries: 2 });
+    return () => answerOf(agent);
+  },
+  'undici Pools, AbortSignal.timeout': (ports) => {
+    const next = inTurn(ports.map((port) => new Pool(originOf(port))));
+    return () => answerOf(next(), { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  },
+  'undici Pools, opossum, p-retry': (ports) => {
+    const pools = ports.map((port) => new Pool(originOf(port)));
+    return glue(pools.map((pool) => () => answerOf(pool)));
+  },
+  'undici request(url), one Agent': (ports) => {
+    const dispatcher = new Agent();
+    const next = inTurn(ports.map((port) => `${originOf(port)}/`));
+    return async () => {
+      const { body } = await request(next(), { dispatcher });
+      return body.text();
+    };
+  },
+};
+
+function through(proxy: Proxy): Proxied {
+  const pool = new Pool(proxy.url);
+  const send: Send = () => answerOf(pool);
+  return { send, proxy };
+}
+
+async function answerOf(
+  dispatcher: Dispatcher,
+  options: Pick<Dispatcher.RequestOptions, 'origin' | 'signal'> = {},
+): Promise<string> {
+  const { body } = await dispatcher.request({ ...options, path: '/', method: 'GET' });
+  return body.text();
+}
