@@ -5,7 +5,7 @@
 const levels = [
   ['^src/(types|errors)\\.ts$'],
   [
-    '^src/(env|timer-lists|abortable|cancellation|ramp|options|resilience-options|deadline-scope|topology-options|health-options|http-check-options|saved-list-options|call-options|emitter|events|discovery|validate|retry-after|instance-state|lease|waiting-list|success-ratio|hash|largest-weight)\\.ts$',
+    '^src/(env|timer-lists|abortable|cancellation|ramp|options|resilience-options|deadline-scope|topology-options|health-options|http-check-options|saved-list-options|call-options|emitter|events|discovery|validate|retry-after|instance-state|same-instance|lease|waiting-list|success-ratio|hash|largest-weight)\\.ts$',
   ],
   ['^src/policies/', '^src/stages/', '^src/health/', '^src/resilience/'],
   [

@@ -76,7 +76,7 @@ export class BelievedList {
     });
     this.#loop = new WatchLoop(discovery, service, env, {
       onSnapshot: (snapshot) => {
-        this.#receive(readSnapshot(snapshot, this.#onFault), readCaveats(snapshot));
+        this.#receive(readSnapshot(snapshot, this.#onFault, this.#list), readCaveats(snapshot));
       },
       onFault: this.#onFault,
       onConfirm: (standing) => {

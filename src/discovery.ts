@@ -1,5 +1,6 @@
-import { isIPv6 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 import { FairleadError, InvalidInstanceError, show } from './errors.js';
+import { KnownInstances, sayTheSame } from './same-instance.js';
 import type {
   DiscoveryAdapter,
   DiscoveryFault,
@@ -22,6 +23,13 @@ const checked = new WeakSet();
  * @throws {InvalidInstanceError} naming the field, its range and the value.
  */
 export function toInstance(spec: unknown, path: string): Instance {
+  const instance = checkInstance(spec, path);
+  checked.add(instance);
+  return instance;
+}
+
+/** The same, of which no notice is taken: the note would be a quarter of what the instance takes. */
+function checkInstance(spec: unknown, path: string): Instance {
   if (!isObject(spec)) throw new InvalidInstanceError(path, 'an object with host and port', spec);
   if (checked.has(spec)) return spec as unknown as Instance;
   const at = (field: string): string => `${path}.${field}`;
@@ -51,8 +59,9 @@ export function toInstance(spec: unknown, path: string): Instance {
   if (!/^[a-z][a-z0-9+.-]*$/i.test(protocol)) {
     throw new InvalidInstanceError(at('protocol'), 'a URL scheme such as "http"', protocol);
   }
-  const authority = isAddress6 ? `[${host}]:${String(port)}` : `${host}:${String(port)}`;
-  const instance: Instance = Object.freeze({
+  // Joined, each is one string; a template would keep its pieces, too.
+  const authority = [isAddress6 ? `[${host}]` : host, port].join(':');
+  return Object.freeze({
     id: readString(at('id'), spec['id'] ?? authority),
     host,
     port,
@@ -62,10 +71,8 @@ export function toInstance(spec: unknown, path: string): Instance {
     locality: readLocality(at('locality'), spec['locality']),
     tags: readTags(at('tags'), spec['tags']),
     metadata: readMetadata(at('metadata'), spec['metadata']),
-    url: `${protocol}://${authority}`,
+    url: [protocol, authority].join('://'),
   });
-  checked.add(instance);
-  return instance;
 }
 
 /** URLs know no zone (`fe80::1%eth0`). */
@@ -75,7 +82,7 @@ function isUrlIPv6(host: string): boolean {
 
 /** What a URL can hold between `//` and a port. */
 function isHostName(host: string): boolean {
-  return !/[\s/\\@?#[\]]/.test(host) && URL.canParse(`http://${host}`);
+  return isIPv4(host) || (!/[\s/\\@?#[\]]/.test(host) && URL.canParse(`http://${host}`));
 }
 
 function readString(field: string, value: unknown): string {
@@ -116,15 +123,19 @@ function readMetadata(field: string, value: unknown): Readonly<Record<string, st
   return Object.freeze({ ...(value as Record<string, string>) });
 }
 
+const NOTHING_KNOWN: ReadonlyMap<string, Instance> = new Map();
+
 /**
  * Reads one emitted snapshot tolerantly: a bad or repeated entry is reported and dropped, never the list.
  *
- * @returns the instances by id, in emitted order, or `'not-found'`.
+ * @param known what was read before: an entry that says the same again is the same instance, and costs next to nothing.
+ * @returns the instances by id, in emitted order, or `'not-found'`; `known` itself where all say the same again.
  * @throws {FairleadError} `ERR_FAIRLEAD_DISCOVERY` when it is no snapshot at all, or no entry of it is usable.
  */
 export function readSnapshot(
   snapshot: unknown,
   report: (fault: DiscoveryFault) => void,
+  known: ReadonlyMap<string, Instance> = NOTHING_KNOWN,
 ): ReadonlyMap<string, Instance> | 'not-found' {
   if (isObject(snapshot) && snapshot['kind'] === 'not-found') return 'not-found';
   if (
@@ -138,11 +149,13 @@ export function readSnapshot(
     );
   }
   const specs: readonly unknown[] = snapshot['instances'];
+  if (sayTheSame(specs, known)) return known;
+  const before = new KnownInstances(known);
   const instances = new Map<string, Instance>();
   let firstBad: unknown;
   specs.forEach((spec, index) => {
     try {
-      const instance = toInstance(spec, `instances[${String(index)}]`);
+      const instance = before.find(spec) ?? checkInstance(spec, `instances[${String(index)}]`);
       if (instances.has(instance.id)) {
         throw new InvalidInstanceError(
           `instances[${String(index)}].id`,

@@ -5,6 +5,7 @@ import type { Events } from './events.js';
 import { SlowStart } from './health/slow-start.js';
 import { InstanceState, type StateDeps } from './instance-state.js';
 import { RemovedStates } from './removed-states.js';
+import { saysTheSame } from './same-instance.js';
 import type { InstanceList } from './shrink-guard.js';
 import type { Candidate, Env, Instance } from './types.js';
 import { type Patience, Waiters } from './waiters.js';
@@ -25,6 +26,16 @@ export interface Member extends Candidate {
   readonly state: InstanceState;
 }
 
+/** What a list has changed. */
+interface Difference {
+  /** Ids. */
+  readonly added: string[];
+  readonly removed: string[];
+  readonly updated: string[];
+  /** Those that took calls, and take none any more. */
+  readonly stopped: InstanceState[];
+}
+
 /** The source is not asked for fresh data more often than this. */
 const WAKE_EVERY_MS = 1_000;
 
@@ -34,7 +45,11 @@ export class InstanceSet {
   #structure = 0;
   #wokenAtMs = -Infinity;
   /** In order of first appearance: a source that reorders its list changes nothing. */
-  readonly #members = new Map<string, Member>();
+  readonly #members = new Map<string, InstanceState>();
+  /** The same as a list, made when first asked for. */
+  #listed: readonly InstanceState[] | undefined;
+  /** What the members are in line with. */
+  #applied: InstanceList | undefined;
   readonly #removed: RemovedStates;
   /** Told after every snapshot, and of what health checks find. */
   readonly #waiters: Waiters;
@@ -100,11 +115,11 @@ export class InstanceSet {
 
   /** True while this is the record of a listed instance. */
   has(state: InstanceState): boolean {
-    return this.#members.get(state.instance.id)?.state === state;
+    return this.#members.get(state.instance.id) === state;
   }
 
-  members(): readonly Member[] {
-    return [...this.#members.values()];
+  members(): readonly InstanceState[] {
+    return (this.#listed ??= [...this.#members.values()]);
   }
 
   /** Instances that left the list with attempts still in flight. */
@@ -159,7 +174,7 @@ export class InstanceSet {
 
   /** Frees every breaker. May not be used afterwards. */
   shutdown(): void {
-    for (const { state } of this.#members.values()) state.shutdown();
+    for (const state of this.#members.values()) state.shutdown();
     this.#removed.shutdown();
   }
 
@@ -169,39 +184,56 @@ export class InstanceSet {
    * @returns whether anything has.
    */
   #apply(list: InstanceList, startsAnew: boolean): boolean {
-    const before = this.members();
-    const removed = [...this.#members.keys()].filter((id) => !list.has(id));
-    for (const id of removed) this.#remove(id);
-    const joinsOthers = !startsAnew && this.#hasTakers();
-    const added: string[] = [];
-    const updated: string[] = [];
-    for (const [id, instance] of list) {
-      const member = this.#members.get(id);
-      if (member !== undefined && isSame(member.instance, instance)) continue;
-      (member === undefined ? added : updated).push(id);
-      if (member !== undefined && member.instance.url !== instance.url) this.#remove(id);
-      const known = this.#members.get(id)?.state;
-      const state =
-        known ?? this.#removed.recall(instance) ?? new InstanceState(instance, this.stateDeps);
-      const tookCalls = known !== undefined && known.instance.weight > 0;
-      state.instance = instance;
-      this.#members.set(id, { instance, state });
-      if (instance.weight > 0 && !tookCalls && joinsOthers) {
-        this.slowStart.begin(state, this.env.clock.now());
-      }
-    }
+    const { added, removed, updated, stopped } = this.#differ(list, startsAnew);
     this.#removed.forgetOld();
     if (added.length + updated.length + removed.length === 0) return false;
+    this.#listed = undefined;
     this.#structure++;
     this.#version++;
-    const stopped = this.#stopped(before);
     for (const state of stopped) this.slowStart.forget(state);
     const { service } = this.options;
     this.events.emit('instances.changed', { service, size: this.size, added, removed, updated });
-    this.onMembers?.([...this.#members.values()].map(({ state }) => state));
+    this.onMembers?.(this.members());
     // Last: whoever listens sees the set as it is now.
     for (const state of stopped) if (state.pending === 0) this.noteIdle(state);
     return true;
+  }
+
+  #differ(list: InstanceList, startsAnew: boolean): Difference {
+    const difference: Difference = { added: [], removed: [], updated: [], stopped: [] };
+    if (list === this.#applied) return difference;
+    this.#applied = list;
+    const { added, removed, updated, stopped } = difference;
+    for (const state of this.members()) {
+      const { id, weight } = state.instance;
+      if (list.has(id)) continue;
+      removed.push(id);
+      if (weight > 0) stopped.push(state);
+      this.#remove(state);
+    }
+    const joinsOthers = !startsAnew && this.#hasTakers();
+    for (const [id, instance] of list) {
+      const before = this.#members.get(id);
+      if (before !== undefined && saysTheSame(instance, before.instance)) continue;
+      (before === undefined ? added : updated).push(id);
+      const tookCalls = before !== undefined && before.instance.weight > 0;
+      const state = this.#stateFor(instance, before);
+      if (tookCalls && (state !== before || instance.weight === 0)) stopped.push(before);
+      state.instance = instance;
+      this.#members.set(id, state);
+      const isNew = state !== before || !tookCalls;
+      if (instance.weight > 0 && isNew && joinsOthers) {
+        this.slowStart.begin(state, this.env.clock.now());
+      }
+    }
+    return difference;
+  }
+
+  /** The record of the process at that address, if there was one. */
+  #stateFor(instance: Instance, before: InstanceState | undefined): InstanceState {
+    if (before?.instance.url === instance.url) return before;
+    if (before !== undefined) this.#remove(before);
+    return this.#removed.recall(instance) ?? new InstanceState(instance, this.stateDeps);
   }
 
   /** Those that join others start slowly. A first list, or one that replaces all, has to carry everything at once. */
@@ -210,44 +242,12 @@ export class InstanceSet {
     return false;
   }
 
-  #remove(id: string): void {
-    const member = this.#members.get(id);
-    if (member === undefined) return;
-    this.#members.delete(id);
-    this.#removed.remember(member);
-  }
-
-  /** Those that took calls, and take none any more. */
-  #stopped(before: readonly Member[]): readonly InstanceState[] {
-    return before
-      .filter(({ instance }) => instance.weight > 0)
-      .map(({ state }) => state)
-      .filter((state) => !this.#takesCalls(state));
+  #remove(state: InstanceState): void {
+    this.#members.delete(state.instance.id);
+    this.#removed.remember(state);
   }
 
   #takesCalls(state: InstanceState): boolean {
     return state.instance.weight > 0 && this.has(state);
   }
-}
-
-/** Same in every field that matters to a pick or a caller. The id is equal already. */
-function isSame(a: Instance, b: Instance): boolean {
-  return (
-    a.url === b.url &&
-    a.weight === b.weight &&
-    a.priority === b.priority &&
-    a.locality.region === b.locality.region &&
-    a.locality.zone === b.locality.zone &&
-    a.tags.length === b.tags.length &&
-    a.tags.every((tag, i) => tag === b.tags[i]) &&
-    sameEntries(a.metadata, b.metadata)
-  );
-}
-
-function sameEntries(
-  a: Readonly<Record<string, string>>,
-  b: Readonly<Record<string, string>>,
-): boolean {
-  const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
 }

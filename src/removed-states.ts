@@ -10,14 +10,8 @@ export class RemovedStates {
 
   constructor(private readonly clock: Clock) {}
 
-  remember({
-    instance,
-    state,
-  }: {
-    readonly instance: Instance;
-    readonly state: InstanceState;
-  }): void {
-    this.#removed.set(keyOf(instance), { state, atMs: this.clock.now() });
+  remember(state: InstanceState): void {
+    this.#removed.set(keyOf(state.instance), { state, atMs: this.clock.now() });
   }
 
   /** The record of an instance that comes back; it is handed over. */

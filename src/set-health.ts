@@ -1,12 +1,12 @@
 /** Everything that judges the instances of one set: breakers, outlier detection, health checks. */
 import type { Events } from './events.js';
-import { OpossumBreaker } from './health/breaker.js';
+import { type BreakerHooks, OpossumBreaker } from './health/breaker.js';
 import { EjectionCap } from './health/ejection-cap.js';
 import { type HealthChange, HealthChecker } from './health/health-check.js';
 import { OutlierDetection } from './health/outlier-detection.js';
 import type { InstanceSet } from './instance-set.js';
-import type { Breaker, InstanceState, StateDeps } from './instance-state.js';
-import type { ResolvedBreaker, ResolvedOptions } from './options.js';
+import type { InstanceState, StateDeps } from './instance-state.js';
+import type { ResolvedOptions } from './options.js';
 import type { BreakerState, Env } from './types.js';
 
 export class SetHealth {
@@ -25,7 +25,8 @@ export class SetHealth {
     const outliers =
       breaker && outlierDetection ? new OutlierDetection(outlierDetection) : undefined;
     this.stateDeps = {
-      createBreaker: breaker && ((state) => this.#createBreaker(state, breaker)),
+      createBreaker:
+        breaker && ((state) => new OpossumBreaker(breaker, env, new OwnBreaker(state, this))),
       createWatch: outliers && ((state) => outliers.watch(state)),
       onIdle: (state) => this.#set?.noteIdle(state),
     };
@@ -58,27 +59,23 @@ export class SetHealth {
     this.#checker?.close();
   }
 
-  #createBreaker(state: InstanceState, settings: ResolvedBreaker): Breaker {
+  onBreakerHeld({ instance }: InstanceState): void {
+    this.#set?.noteBreaker(); // retries avoid it
     const { service } = this.options;
-    return new OpossumBreaker(settings, this.env, {
-      mayOpen: () => this.#mayOpen(state),
-      onHeld: () => {
-        this.#set?.noteBreaker(); // retries avoid it
-        this.events.emit('breaker.held', { service, instanceId: state.instance.id });
-      },
-      onChange: (to, outMs, from) => {
-        // One that has left may still hear of its last attempts; nobody counts on it.
-        if (this.#set?.has(state) === true) {
-          if (to.kind === 'closed') this.#set.slowStart.begin(state, this.env.clock.now(), outMs);
-          this.#cap?.noteBreaker(state, from.kind !== 'closed', to.kind !== 'closed');
-          this.#set.noteBreaker();
-        }
-        this.#tellBreaker(state.instance.id, to);
-      },
-    });
+    this.events.emit('breaker.held', { service, instanceId: instance.id });
   }
 
-  #mayOpen({ instance, health }: InstanceState): boolean {
+  onBreakerChange(state: InstanceState, to: BreakerState, outMs: number, from: BreakerState): void {
+    // One that has left may still hear of its last attempts; nobody counts on it.
+    if (this.#set?.has(state) === true) {
+      if (to.kind === 'closed') this.#set.slowStart.begin(state, this.env.clock.now(), outMs);
+      this.#cap?.noteBreaker(state, from.kind !== 'closed', to.kind !== 'closed');
+      this.#set.noteBreaker();
+    }
+    this.#tellBreaker(state.instance.id, to);
+  }
+
+  mayOpen({ instance, health }: InstanceState): boolean {
     if (this.#cap === undefined || this.#cap.allows(instance, health === 'unhealthy')) return true;
     this.#set?.wantFresh(this.env.clock.now()); // too many fail: the list may be out of date
     return false;
@@ -101,5 +98,25 @@ export class SetHealth {
     const { service } = this.options;
     const { instance, health, role } = state;
     this.events.emit('health.changed', { service, instanceId: instance.id, health, role, error });
+  }
+}
+
+/** What the breaker of one instance tells, and asks. There may be many: one object takes less than three functions. */
+class OwnBreaker implements BreakerHooks {
+  constructor(
+    private readonly state: InstanceState,
+    private readonly health: SetHealth,
+  ) {}
+
+  onChange(to: BreakerState, outMs: number, from: BreakerState): void {
+    this.health.onBreakerChange(this.state, to, outMs, from);
+  }
+
+  mayOpen(): boolean {
+    return this.health.mayOpen(this.state);
+  }
+
+  onHeld(): void {
+    this.health.onBreakerHeld(this.state);
   }
 }

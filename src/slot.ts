@@ -1,10 +1,17 @@
 import { InstanceState } from './instance-state.js';
-import type { Candidate, Env, Load, Part, Picker, Policy } from './types.js';
+import type { Candidate, Env, Instance, Load, Part, Picker, Policy } from './types.js';
+
+/** What a picker was built for: the candidates' records go on changing. */
+interface Built {
+  readonly picker: Picker;
+  readonly instances: readonly Instance[];
+  /** Absent while each is the whole weight: nobody warms up. */
+  readonly capacities: Float64Array | undefined;
+}
 
 /** A part of the calls with its picker. That of a reserve is built when first needed: it may never be. */
 export class Slot {
-  #picker: Picker | undefined;
-  #capacities: Float64Array | undefined;
+  #built: Built | undefined;
 
   /**
    * @param previous the picker that knows most of what this one is to know, asked for when this one is built.
@@ -20,40 +27,50 @@ export class Slot {
 
   /** Builds the picker if the part has calls to pick for. */
   prepare(): this {
-    if (this.part.ratio > 0) this.#picker ??= this.#build();
+    if (this.part.ratio > 0) this.#built ??= this.#build();
     return this;
   }
 
   get picker(): Picker {
-    return (this.#picker ??= this.#build());
+    return (this.#built ??= this.#build()).picker;
   }
 
   /** True when the picker, built or yet to be, fits this part too. */
   fits({ candidates }: Part): boolean {
     const ours = this.part.candidates;
     if (ours.length !== candidates.length) return false;
-    if (!ours.every((candidate, i) => candidate === candidates[i])) return false;
-    const capacities = this.#capacities;
+    if (ours !== candidates && ours.some((candidate, i) => candidate !== candidates[i]))
+      return false;
+    const built = this.#built;
+    if (built === undefined) return true;
+    const { instances, capacities } = built;
     // A policy that goes by keys goes by weights: keys must not wander while an instance warms up.
-    if (capacities === undefined || this.policy.keyed === true) return true;
-    return candidates.every(({ state }, i) => state.capacity === capacities[i]);
+    const isKeyed = this.policy.keyed === true;
+    return candidates.every(
+      ({ instance, state }, i) =>
+        instance === instances[i] &&
+        (isKeyed || state.capacity === (capacities?.[i] ?? instance.weight)),
+    );
   }
 
   /** The same picker, for a part that it fits. */
   forPart(part: Part): Slot {
     const slot = new Slot(part, this.policy, this.env, this.previous, this.onBuild);
-    slot.#picker = this.#picker;
-    slot.#capacities = this.#capacities;
+    slot.#built = this.#built;
     return slot;
   }
 
-  #build(): Picker {
+  #build(): Built {
     const { candidates } = this.part;
-    this.#capacities = Float64Array.from(candidates, ({ state }) => state.capacity);
+    const isWarm = candidates.every(({ instance, state }) => state.capacity === instance.weight);
+    const built = {
+      instances: candidates.map(({ instance }) => instance),
+      capacities: isWarm ? undefined : Float64Array.from(candidates, ({ state }) => state.capacity),
+    };
     seedUnmeasured(candidates, this.policy.load, this.env.clock.now());
     const picker = this.policy.build(candidates, this.env, this.previous());
     this.onBuild(picker);
-    return picker;
+    return { picker, ...built };
   }
 }
 

@@ -1,9 +1,8 @@
 import type { ResolvedOutlierDetection } from '../health-options.js';
 import type { OutlierWatch } from '../instance-state.js';
 import type { BreakerState, InstanceRecord } from '../types.js';
+import { OutcomeWindow, STEPS } from './outcome-window.js';
 
-/** Steps of the window. */
-const STEPS = 10;
 /** How sure it must be, in standard deviations of the normal distribution: 3.4 of a million looks are wrong. */
 const SIGMAS = 4.5;
 /** How many times as often as its peers it must fail: what is sure can still be too small to matter. */
@@ -17,7 +16,7 @@ type Watched = Pick<InstanceRecord, 'breaker'>;
  *
  * Of each instance and of all together it keeps the outcomes of the last `windowMs`, in ten steps: one that is older
  * never counts, one of the last nine steps always does. Windows move on when an outcome comes, so what is idle costs
- * nothing, and the outcomes of an instance that has left leave the sum by themselves. An instance costs about 400
+ * nothing, and the outcomes of an instance that has left leave the sum by themselves. An instance costs about 300
  * bytes, an outcome no allocation and no walk over the peers.
  */
 export class OutlierDetection {
@@ -31,8 +30,8 @@ export class OutlierDetection {
   }
 }
 
-class Watch implements OutlierWatch {
-  readonly #own = new OutcomeWindow();
+/** The outcomes of one instance, among those of `all`. */
+class Watch extends OutcomeWindow implements OutlierWatch {
   #breaker: BreakerState;
 
   constructor(
@@ -40,30 +39,30 @@ class Watch implements OutlierWatch {
     private readonly all: OutcomeWindow,
     private readonly settings: ResolvedOutlierDetection,
   ) {
+    super();
     this.#breaker = of.breaker;
   }
 
   record(success: boolean, nowMs: number, answered = false): boolean {
     const { of, all, settings } = this;
-    const own = this.#own;
-    own.moveTo(all.moveTo(Math.floor((nowMs / settings.windowMs) * STEPS)));
+    this.moveTo(all.moveTo(Math.floor((nowMs / settings.windowMs) * STEPS)));
     const { breaker } = of;
     if (breaker !== this.#breaker) {
       // Another state, if only closed anew: what was before is history, its own and the set's.
       this.#breaker = breaker;
-      all.takeOut(own);
-      own.takeOut(own);
+      all.takeOut(this);
+      this.takeOut(this);
     }
     if (breaker.kind !== 'closed') return false;
-    const turns = answered && own.hasSuccess;
-    own.add(success, turns);
+    const turns = answered && this.hasSuccess;
+    this.add(success, turns);
     all.add(success, turns);
     return !success && this.#standsOut();
   }
 
   #standsOut(): boolean {
     const { successRatio, minAttempts } = this.settings;
-    const { attempts, failures } = this.#own;
+    const { attempts, failures } = this;
     const restAttempts = this.all.attempts - attempts;
     const restFailures = this.all.failures - failures;
     if (attempts < minAttempts || restAttempts < minAttempts) return false;
@@ -73,50 +72,6 @@ class Watch implements OutlierWatch {
       ratio >= (TIMES_WORSE * restFailures) / restAttempts &&
       logLikelihoodRatio(failures, attempts, restFailures, restAttempts) >= SIGMAS ** 2
     );
-  }
-}
-
-/** Outcomes of the last ten steps. */
-class OutcomeWindow {
-  attempts = 0;
-  failures = 0;
-  #step = 0;
-  readonly #attemptsOf = new Array<number>(STEPS).fill(0);
-  readonly #failuresOf = new Array<number>(STEPS).fill(0);
-
-  /** Drops what is too old at `step`, counted from the clock's zero. @returns the step it is at: it never goes back. */
-  moveTo(step: number): number {
-    for (let next = Math.max(this.#step, step - STEPS) + 1; next <= step; next++) {
-      const bucket = next % STEPS;
-      this.#count(bucket, -(this.#attemptsOf[bucket] ?? 0), -(this.#failuresOf[bucket] ?? 0));
-    }
-    this.#step = Math.max(this.#step, step);
-    return this.#step;
-  }
-
-  /** True when a success is there to be taken back. */
-  get hasSuccess(): boolean {
-    const bucket = this.#step % STEPS;
-    return (this.#attemptsOf[bucket] ?? 0) > (this.#failuresOf[bucket] ?? 0);
-  }
-
-  /** @param turns a success of this step turns out to be a failure: one attempt, not two. */
-  add(success: boolean, turns: boolean): void {
-    this.#count(this.#step % STEPS, turns ? 0 : 1, success ? 0 : 1);
-  }
-
-  /** Takes out what `other` holds of the same steps. */
-  takeOut(other: OutcomeWindow): void {
-    for (let bucket = 0; bucket < STEPS; bucket++) {
-      this.#count(bucket, -(other.#attemptsOf[bucket] ?? 0), -(other.#failuresOf[bucket] ?? 0));
-    }
-  }
-
-  #count(bucket: number, attempts: number, failures: number): void {
-    this.#attemptsOf[bucket] = (this.#attemptsOf[bucket] ?? 0) + attempts;
-    this.#failuresOf[bucket] = (this.#failuresOf[bucket] ?? 0) + failures;
-    this.attempts += attempts;
-    this.failures += failures;
   }
 }
 
