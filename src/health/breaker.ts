@@ -2,6 +2,7 @@ import type { EventEmitter } from 'node:events';
 import CircuitBreaker from 'opossum';
 import { type Breaker, type BreakerPermit, UNCOUNTED } from '../instance-state.js';
 import type { BreakerState, Env, Outcome } from '../types.js';
+import { OutcomeWindow, STEPS } from './outcome-window.js';
 
 export interface BreakerSettings {
   /** Opens when at least this share of the window's attempts failed, 0 to 1. */
@@ -27,15 +28,18 @@ export interface BreakerHooks {
   onHeld(): void;
 }
 
-/** Buckets of the sliding window. */
-const BUCKETS = 10;
+/** Equal to no permit. */
+const SHUT_DOWN: BreakerPermit = UNCOUNTED - 1;
 
 /**
- * The fuse of one instance, on opossum's sliding window and threshold.
+ * The fuse of one instance, on opossum's threshold.
  *
- * Opossum is told of an attempt when it has *ended*, not wrapped around it: a success is noted in its window, for a
- * failure it fires an action that fails at once. So attempts in flight do not dilute its error rate, ignored outcomes need not
- * be told as successes, a result from before the opening can be withheld, and nothing here waits on a promise.
+ * Opossum is told of attempts when they have *ended*, not wrapped around them: it is shown what the sliding window holds,
+ * which is counted here, and fires an action that fails at once. So attempts in flight do not dilute its error rate,
+ * ignored outcomes need not be told as successes, a result from before the opening can be withheld, and nothing here
+ * waits on a promise. It is asked only when a failure may be the one too many, and made when first asked: it takes 5 KB,
+ * lies in 30 places, and sums up all that it holds for each failure.
+ *
  * How long it stays open, and the one probe that may end it, are decided here on the injected clock: opossum is
  * put back to closed as soon as it has spoken, so it never holds a timer.
  */
@@ -55,30 +59,17 @@ export class OpossumBreaker implements Breaker {
   /** When the instance asked to be called again, as far as it did. */
   #retryAtMs = -Infinity;
   #heldUntilMs = -Infinity;
-  #bucketStartMs: number;
-  #rotate: () => void = () => undefined;
-  /** The current one of opossum's; to ask for its window is to have that copied. */
-  #bucket: Bucket;
-  readonly #opossum: CircuitBreaker<[]>;
+  /** Outcomes since `#countsFromMs`. */
+  #window = new OutcomeWindow();
+  #countsFromMs: number;
+  #opossum: CircuitBreaker<[]> | undefined;
 
   constructor(
     private readonly settings: BreakerSettings,
     private readonly env: Env,
     private readonly hooks: BreakerHooks,
   ) {
-    this.#bucketStartMs = env.clock.now();
-    this.#opossum = new CircuitBreaker(fail, {
-      timeout: false,
-      // Opossum opens strictly above its threshold, we at it.
-      errorThresholdPercentage: settings.errorThresholdRatio * 100 - 1e-9,
-      volumeThreshold: settings.minAttempts,
-      rollingCountTimeout: settings.windowMs,
-      rollingCountBuckets: BUCKETS,
-      rollingPercentilesEnabled: false,
-      enableSnapshots: false,
-      rotateBucketController: this.#rotationOnDemand(),
-    });
-    this.#bucket = this.#newBucket();
+    this.#countsFromMs = env.clock.now();
   }
 
   get state(): BreakerState {
@@ -124,55 +115,54 @@ export class OpossumBreaker implements Breaker {
   }
 
   shutdown(): void {
-    this.#epoch = NaN; // equal to no permit: late outcomes change nothing
-    this.#opossum.shutdown();
+    this.#epoch = SHUT_DOWN; // late outcomes change nothing
+    this.#opossum?.shutdown();
   }
 
+  /** @param answered a success of this step turns out to be a failure: one attempt. Of longer ago it counts as two. */
   #count(success: boolean, nowMs: number, answered: boolean): void {
-    this.#rotateTo(nowMs);
-    if (answered) this.#takeBackSuccess();
+    const window = this.#window;
+    window.moveTo(Math.floor(((nowMs - this.#countsFromMs) / this.settings.windowMs) * STEPS));
+    window.add(success, answered && window.hasSuccess);
     this.#consecutive = success ? 0 : this.#consecutive + 1;
-    const isOver = success ? this.#noteSuccess() : this.#tellFailure();
-    if (isOver || this.#consecutive >= this.settings.consecutiveFailures) {
+    if (success) return;
+    if (this.#isOver() || this.#consecutive >= this.settings.consecutiveFailures) {
       this.#openIfAllowed(nowMs);
     }
   }
 
-  /**
-   * Tells opossum of a failure. @returns true when the error ratio is now over its threshold. To judge that it sums up all
-   * figures of its window, which takes several times as long as the rest of a call: it is asked where it can come to that.
-   */
-  #tellFailure(): boolean {
-    if (!this.#mayBeOver()) return this.#noteFailure();
-    this.#opossum.fire().catch(ignoreOwnRejection);
-    const isOver = this.#opossum.opened;
-    this.#opossum.close(); // keeps its window, and frees its timer
+  /** Whether the error ratio is over its threshold, by opossum's word. Asked right after a failure. */
+  #isOver(): boolean {
+    const { attempts, failures } = this.#window;
+    const { minAttempts, errorThresholdRatio } = this.settings;
+    const mayBe = attempts >= minAttempts && failures >= errorThresholdRatio * attempts - 1e-6;
+    if (!mayBe) return false;
+    const opossum = (this.#opossum ??= this.#createOpossum());
+    const [counts] = opossum.status.window;
+    // The last failure is the one that it is to see for itself.
+    Object.assign(counts ?? {}, { fires: attempts - 1, failures: failures - 1 });
+    opossum.fire().catch(ignoreOwnRejection);
+    const isOver = opossum.opened;
+    opossum.close(); // frees its timer
     return isOver;
   }
 
-  /** Whether one failure more can bring the window to the threshold. */
-  #mayBeOver(): boolean {
-    let [fires, failures] = [1, 1];
-    for (const bucket of this.#opossum.status.window) {
-      fires += bucket.fires;
-      failures += bucket.failures;
-    }
-    const { minAttempts, errorThresholdRatio } = this.settings;
-    return fires >= minAttempts && failures >= errorThresholdRatio * fires * (1 - 1e-9);
-  }
-
-  /** All that opossum does about a failure that does not open it. */
-  #noteFailure(): false {
-    this.#bucket.failures++;
-    this.#bucket.fires++;
-    return false;
-  }
-
-  /** All that opossum does about a success while it is closed; to `fire` one costs as much as the rest of a call. */
-  #noteSuccess(): false {
-    this.#bucket.successes++;
-    this.#bucket.fires++;
-    return false;
+  #createOpossum(): CircuitBreaker<[]> {
+    const opossum = new CircuitBreaker(fail, {
+      timeout: false,
+      // Opossum opens strictly above its threshold, we at it.
+      errorThresholdPercentage: this.settings.errorThresholdRatio * 100 - 1e-9,
+      volumeThreshold: this.settings.minAttempts,
+      rollingCountTimeout: this.settings.windowMs,
+      rollingCountBuckets: 1,
+      rollingPercentilesEnabled: false,
+      enableSnapshots: false,
+      rotateBucketController: NEVER as unknown as EventEmitter,
+    });
+    const [counts] = opossum.status.window;
+    // It notes how long each attempt took, with percentiles off too.
+    if (counts !== undefined) counts.latencyTimes = NO_DURATIONS;
+    return opossum;
   }
 
   #openIfAllowed(nowMs: number): void {
@@ -214,8 +204,8 @@ export class OpossumBreaker implements Breaker {
     this.#closedAtMs = nowMs;
     this.#consecutive = 0;
     this.#retryAtMs = -Infinity;
-    this.#dropOldest(BUCKETS); // the failures that opened it are history
-    this.#bucketStartMs = nowMs;
+    this.#window = new OutcomeWindow(); // the failures that opened it are history
+    this.#countsFromMs = nowMs;
     // Nor has it cooled, in panic.
     this.#become({ kind: 'closed' }, nowMs - Math.max(this.#outSinceMs, this.#usedAtMs));
   }
@@ -228,52 +218,10 @@ export class OpossumBreaker implements Breaker {
     this.hooks.onChange(state, outMs, before);
     return epoch;
   }
-
-  /** Moves the window on by the buckets that have passed. Done on traffic, so an idle breaker costs nothing. */
-  #rotateTo(nowMs: number): void {
-    const bucketMs = this.settings.windowMs / BUCKETS;
-    const passed = Math.floor((nowMs - this.#bucketStartMs) / bucketMs);
-    if (passed <= 0) return;
-    this.#dropOldest(Math.min(passed, BUCKETS));
-    this.#bucketStartMs += passed * bucketMs;
-  }
-
-  /** An attempt is one in the window, though it was told twice; one of longer ago than a bucket counts as two. */
-  #takeBackSuccess(): void {
-    const bucket = this.#bucket;
-    if (bucket.successes === 0) return;
-    bucket.successes--;
-    bucket.fires--;
-  }
-
-  #dropOldest(buckets: number): void {
-    for (let i = 0; i < buckets; i++) this.#rotate();
-    this.#bucket = this.#newBucket();
-  }
-
-  /** Opossum notes how long each attempt took, with percentiles off too: 8 bytes each, for as long as the window. */
-  #newBucket(): Bucket {
-    const [bucket] = this.#opossum.status.window as [Bucket, ...Bucket[]];
-    bucket.latencyTimes = NO_DURATIONS;
-    return bucket;
-  }
-
-  /** What opossum takes for the emitter of its bucket rotation; it only ever adds and removes one listener. */
-  #rotationOnDemand(): EventEmitter {
-    const controller = {
-      on: (_event: string, rotate: () => void) => {
-        this.#rotate = rotate;
-      },
-      removeListener: () => {
-        this.#rotate = () => undefined;
-      },
-      listenerCount: () => 0,
-    };
-    return controller as unknown as EventEmitter;
-  }
 }
 
-type Bucket = CircuitBreaker['status']['window'][number];
+/** What opossum takes for the emitter that turns its window: there is nothing to turn. */
+const NEVER = { on: () => undefined, removeListener: () => undefined, listenerCount: () => 0 };
 
 /** Takes what is pushed to it and keeps nothing. */
 const NO_DURATIONS = Object.assign([], { push: () => 0 });
