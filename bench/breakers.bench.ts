@@ -1,5 +1,5 @@
 /**
- * What 10,000 breakers cost that have nothing to do: `npm run bench:breakers`. Takes some five minutes.
+ * What 10,000 breakers cost that have nothing to do: `npm run bench -- breakers`. Takes some five minutes.
  *
  * Each subject makes its breakers in a process of its own, uses each once, and is then left alone: CPU time and lag of
  * the event loop over 5 s at once, and over 5 s again when the window of 10 s is over. Bytes are what the heap has grown

@@ -1,126 +1,45 @@
 /**
- * What a pick and a call cost, beside the two libraries below them, in one run: `npm run bench:call`.
+ * What a call costs that succeeds, is retried, or fails, beside other ways to make one: `npm run bench -- call`. Takes
+ * some four minutes; `--quick` a half, `--only retry` the jobs whose names hold that.
  *
- * Runs the built package: a loader that compiles on the fly makes closures several times dearer. Every figure is
- * the median of interleaved rounds, so that a slow moment of the machine hits all alike.
+ * Runs the built package: a loader that compiles on the fly makes closures several times dearer. Who is measured beside
+ * whom is said in call/jobs.ts, how in call/job-run.ts (rounds) and call/time-calls.ts. Writes bench/results/call.json
+ * and call.md when all jobs ran in full.
  */
-import { createClient, type PolicyName } from 'fairlead';
-import { memoryAdapter } from 'fairlead/testing';
-import CircuitBreaker from 'opossum';
-import pRetry from 'p-retry';
-import { Bench } from 'tinybench';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { goalsOf } from './call/goals.js';
+import { type JobResult, type Plan, runJob } from './call/job-run.js';
+import { JOBS } from './call/jobs.js';
+import { report, type Results } from './call/report.js';
+import { describeMachine } from './pick/machine.js';
 
-const ROUNDS = 7;
-/** Operations per timed sample: one alone is not much longer than reading the clock. */
-const BATCH = 1_000;
-const SIZES = [3, 10, 1_000];
-const POLICIES: readonly PolicyName[] = [
-  'round-robin',
-  'weighted-round-robin',
-  'random',
-  'p2c',
-  'peak-ewma',
-];
+const { values: wanted } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+  },
+});
 
-const noop = (): Promise<number> => Promise.resolve(1);
-const closers: (() => Promise<void> | void)[] = [];
+const plan: Plan = wanted.quick
+  ? { lives: 1, rounds: 5, roundMs: 20, warmUpMs: 150 }
+  : { lives: 3, rounds: 7, roundMs: 50, warmUpMs: 300 };
 
-async function main(): Promise<void> {
-  const names: string[] = [];
-  const samples = new Map<string, number[]>();
-  const tasks = new Map<string, () => Promise<void> | void>();
-  const add = (name: string, batch: () => Promise<void> | void): void => {
-    names.push(name);
-    tasks.set(name, batch);
-  };
-
-  for (const n of SIZES) {
-    for (const policy of POLICIES) add(`pick ${policy} n=${String(n)}`, await picking(policy, n));
-  }
-  add('await an async no-op', repeated(noop));
-  add('call, n=10', await calling({}));
-  add('call, n=10, breaker off', await calling({ breaker: false }));
-  add('opossum fire, default options', repeated(opossum({})));
-  add('opossum fire, fenced', repeated(opossum(FENCED)));
-  add(
-    'p-retry, { retries: 1 }',
-    repeated(() => pRetry(noop, { retries: 1 })),
-  );
-
-  for (let round = 0; round < ROUNDS; round++) {
-    const bench = new Bench({ time: 60, warmupTime: 20 });
-    for (const [name, batch] of tasks) bench.add(name, batch);
-    await bench.run();
-    for (const { name, result } of bench.tasks) {
-      if (result.state !== 'completed') throw new Error(`${name}: ${result.state}`);
-      samples.set(name, [...(samples.get(name) ?? []), (result.latency.p50 * 1e6) / BATCH]);
-    }
-  }
-
-  const ns = (name: string): number => median(samples.get(name) ?? []);
-  const fenced = ns('opossum fire, fenced');
-  console.log(`Node ${process.version}, medians of ${String(ROUNDS)} interleaved rounds\n`);
-  for (const name of names) {
-    const ratio = name.startsWith('pick')
-      ? ''
-      : `   ${(ns(name) / fenced).toFixed(2)}x fenced opossum`;
-    console.log(`${name.padEnd(38)} ${ns(name).toFixed(0).padStart(8)} ns${ratio}`);
-  }
-  for (const close of closers) await close();
+const jobs: JobResult[] = [];
+for (const job of JOBS) {
+  if (job.name.includes(wanted.only)) jobs.push(await runJob(job, plan));
 }
+const results: Results = {
+  machine: describeMachine(['opossum', 'p-retry', 'load-balancers', 'cockatiel', 'moleculer']),
+  plan,
+  goals: goalsOf(jobs),
+  jobs,
+};
+console.log(report(results));
 
-/** An instance picked, its lease begun and ended; the breaker's share is shown by the calls. */
-async function picking(policy: PolicyName, n: number): Promise<() => void> {
-  const client = createClient({
-    service: 'bench',
-    discovery: instances(n),
-    policy,
-    breaker: false,
-  });
-  closers.push(() => client.close());
-  await client.ready();
-  return () => {
-    for (let i = 0; i < BATCH; i++) client.pick().end('success');
-  };
+if (!wanted.quick && wanted.only === '') {
+  const folder = new URL('./results/', import.meta.url);
+  await mkdir(folder, { recursive: true });
+  await writeFile(new URL('call.json', folder), `${JSON.stringify(results, undefined, 2)}\n`);
+  await writeFile(new URL('call.md', folder), report(results));
 }
-
-async function calling(options: { breaker?: false }): Promise<() => Promise<void>> {
-  const client = createClient({ service: 'bench', discovery: instances(10), ...options });
-  closers.push(() => client.close());
-  await client.ready();
-  const idempotent = { idempotent: true };
-  return repeated(() => client.call(noop, idempotent));
-}
-
-const FENCED = {
-  timeout: false,
-  enableSnapshots: false,
-  rollingPercentilesEnabled: false,
-  volumeThreshold: 10,
-} as const;
-
-function opossum(options: CircuitBreaker.Options): () => Promise<number> {
-  const breaker = new CircuitBreaker(noop, { ...options });
-  closers.push(() => {
-    breaker.shutdown();
-  });
-  return () => breaker.fire();
-}
-
-function instances(n: number): ReturnType<typeof memoryAdapter> {
-  return memoryAdapter(
-    Array.from({ length: n }, (_, i) => ({ host: '10.0.0.1', port: i + 1, weight: 1 + (i % 3) })),
-  );
-}
-
-function repeated(fn: () => Promise<unknown>): () => Promise<void> {
-  return async () => {
-    for (let i = 0; i < BATCH; i++) await fn();
-  };
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
-}
-
-await main();

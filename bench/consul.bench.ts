@@ -1,5 +1,5 @@
 /**
- * What discovery through Consul costs: latency, many services, one large service. `npm run bench:consul`, some five
+ * What discovery through Consul costs: latency, many services, one large service. `npm run bench -- consul`, some five
  * minutes. Real agents on loopback, watchers in processes of their own. Runs the built package. Writes
  * bench/results/consul.json and consul.md.
  */

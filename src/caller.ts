@@ -19,6 +19,6 @@ export interface Settling {
 export interface Caller {
   /** Begins an attempt, and says by `settling` how it has settled; or throws what it failed with. */
   send(attempt: AttemptContext, settling: Settling): void;
-  /** The call is over. May not throw. */
+  /** The call is over. What it throws becomes uncaught. */
   end(settled: Settled): void;
 }

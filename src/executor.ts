@@ -9,6 +9,7 @@ import { CallRecords } from './call-records.js';
 import { CallRoute } from './call-route.js';
 import { inheritedMs, runWithin } from './deadline-scope.js';
 import type { Events } from './events.js';
+import { surface } from './emitter.js';
 import { hedged, type Sent } from './hedged.js';
 import type { InstanceLimits } from './instance-limits.js';
 import type { InstanceSet } from './instance-set.js';
@@ -128,7 +129,7 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
     try {
       this.deps.gate.enter();
     } catch (error) {
-      this.caller.end({ ok: false, error });
+      this.#tell({ ok: false, error });
       return;
     }
     try {
@@ -136,7 +137,7 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
       if (this.#mustWait()) void this.#beginLater();
       else this.#begin();
     } catch (error) {
-      this.#fail(error);
+      this.#end({ ok: false, error });
     }
   }
 
@@ -164,7 +165,7 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
     try {
       await this.#wait();
     } catch (error) {
-      this.#fail(error);
+      this.#end({ ok: false, error });
       return;
     }
     this.#begin();
@@ -212,19 +213,21 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
     try {
       this.#attempt('first', this.#route.nowMs, this);
     } catch (error) {
-      this.#fail(error);
+      this.#end({ ok: false, error });
     }
   }
 
   /** The first attempt has ended. */
   ended(end: AttemptEnd): void {
+    let pause: Pause | undefined;
     try {
-      const pause = this.#plan(end);
-      if (pause === undefined) this.#finish(end.settled);
-      else this.#goOn(pause);
+      pause = this.#plan(end);
     } catch (error) {
-      this.#fail(error);
+      this.#end({ ok: false, error });
+      return;
     }
+    if (pause === undefined) this.#finish(end.settled);
+    else this.#goOn(pause);
   }
 
   #goOn(pause: Pause): void {
@@ -237,31 +240,35 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
         this.#finish(settled);
       },
       (error: unknown) => {
-        this.#fail(error);
+        this.#end({ ok: false, error });
       },
     );
   }
 
+  /** An attempt's end is the call's. */
   #finish(settled: Settled): void {
-    if (!settled.ok) {
-      this.#fail(this.#records.tell(settled.error, settled.error === this.signal?.reason));
-      return;
+    if (settled.ok) this.#end(settled);
+    else {
+      const { error } = settled;
+      this.#end({ ok: false, error: this.#records.tell(error, error === this.signal?.reason) });
     }
-    this.caller.end(settled);
-    this.#leave(); // last: who waits for the last call to close waits for its end to be told, too
   }
 
-  #fail(error: unknown): void {
-    this.caller.end({ ok: false, error });
-    this.#leave();
-  }
-
-  #leave(): void {
+  #end(settled: Settled): void {
     const { guards, gate } = this.deps;
+    this.#tell(settled); // first: who waits for the last call to close waits for its end to be told, too
     if (this.#hasTurn) guards.bulkhead?.leave();
     if (this.#owesRetry) guards.budget?.putBack(this.clock.now());
     if (this.#onAbort !== undefined) this.signal?.removeEventListener('abort', this.#onAbort);
     gate.leave();
+  }
+
+  #tell(settled: Settled): void {
+    try {
+      this.caller.end(settled);
+    } catch (error) {
+      surface(error); // thrown by who asked, at what it was told
+    }
   }
 
   /** @param listener told when the attempt, and where it is hedged the one beside it, has ended. */

@@ -1,15 +1,10 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
-import { beforeDeath } from '../before-death.js';
 import { freePort } from '../consul/free-port.js';
+import { type ServerProcess, ServerProcesses } from '../server-processes.js';
 
 /** A server that is killed and started again, on the same port each time. */
-export interface Member {
+export interface Member extends Pick<ServerProcess, 'start' | 'kill'> {
   readonly name: string;
   readonly port: number;
-  start(): Promise<void>;
-  /** `kill -9`. */
-  kill(): Promise<void>;
 }
 
 export interface ServerOptions {
@@ -30,59 +25,24 @@ export interface Fleet {
 }
 
 /** Starts so many servers. */
-export async function startFleet(size: number, options: ServerOptions): Promise<Fleet> {
-  const children = new Set<ChildProcess>();
-  const unhook = beforeDeath(() => {
-    for (const child of children) child.kill('SIGKILL');
-  });
-  const ports = await Promise.all(Array.from({ length: size }, freePort));
-  const members = ports.map((port, i) =>
-    newMember(`server-${String(i + 1)}`, port, options, children),
-  );
-  await Promise.all(members.map((member) => member.start()));
-  return {
-    members,
-    async close() {
-      await Promise.all(members.map((member) => member.kill()));
-      unhook();
-    },
-  };
-}
-
-function newMember(
-  name: string,
-  port: number,
+export async function startFleet(
+  size: number,
   { logFile, slots, workMs, forget }: ServerOptions,
-  children: Set<ChildProcess>,
-): Member {
-  let child: ChildProcess | undefined;
-  let life = 0;
-  return {
-    name,
-    port,
-    async start() {
-      life++;
-      const given = [port, logFile, `${name}.${String(life)}`, slots, workMs];
-      const args = [...given.map(String), ...(forget ? ['forget'] : [])];
-      const started = fork(new URL('server.mjs', import.meta.url), args, {
-        execArgv: [],
-        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      });
-      child = started;
-      children.add(started);
-      started.once('exit', () => children.delete(started));
-      await Promise.race([
-        once(started, 'message'),
-        once(started, 'exit').then(() => {
-          throw new Error(`${name} ended before it was ready.`);
-        }),
-      ]);
-    },
-    async kill() {
-      if (child === undefined || !children.has(child)) return;
-      const ended = once(child, 'exit');
-      child.kill('SIGKILL');
-      await ended;
-    },
-  };
+): Promise<Fleet> {
+  const processes = new ServerProcesses();
+  const ports = await Promise.all(Array.from({ length: size }, freePort));
+  const members = ports.map((port, i): Member => {
+    const name = `server-${String(i + 1)}`;
+    const process = processes.add({
+      name,
+      file: new URL('server.mjs', import.meta.url),
+      args: (life) => {
+        const given = [port, logFile, `${name}.${String(life)}`, slots, workMs];
+        return [...given.map(String), ...(forget ? ['forget'] : [])];
+      },
+    });
+    return { name, port, ...process };
+  });
+  await Promise.all(members.map((member) => member.start()));
+  return { members, close: () => processes.close() };
 }

@@ -21,7 +21,7 @@ import { connectorTo } from './axios-http2.js';
 import { RedirectedRoute, type RedirectOptions } from './axios-redirect.js';
 import { deadlineValue } from './deadline-header.js';
 import { closeOnceDrained } from './idle-sockets.js';
-import { reportLoad } from './load-report.js';
+import { LOAD_HEADERS, reportLoad } from './load-report.js';
 import { noteRedirect } from './redirected.js';
 import { streamedBody } from './response-stream.js';
 import { onInstance } from './route.js';
@@ -285,8 +285,6 @@ function agentOn(
 }
 
 /** Node, and fetch, give the names in small letters. Most answers tell of no load, and axios's look-up is a slow one. */
-const LOAD_HEADERS = ['endpoint-load-metrics', 'x-endpoint-load-metrics'];
-
 function headersOf({ headers }: AxiosResponse, isOfAxios: boolean): AxiosHeaders | undefined {
   if (isOfAxios && LOAD_HEADERS.every((name) => headers[name] === undefined)) return undefined;
   // As axios does later on: an adapter of the application's own may give a plain object.

@@ -3,6 +3,9 @@ import type { Lease } from '../lease.js';
 import type { LoadReport } from '../types.js';
 import { isObject } from '../validate.js';
 
+/** In small letters. */
+export const LOAD_HEADERS = ['endpoint-load-metrics', 'x-endpoint-load-metrics'] as const;
+
 /** Longer headers are not read: the figures that count take some 100 characters. */
 const MAX_LENGTH = 4_096;
 
@@ -16,8 +19,7 @@ export function reportLoad(
   attempt: Pick<Lease, 'report'>,
   headers: ResponseHeaders | undefined,
 ): void {
-  const header =
-    headers?.get?.('endpoint-load-metrics') ?? headers?.get?.('x-endpoint-load-metrics');
+  const header = headers?.get?.(LOAD_HEADERS[0]) ?? headers?.get?.(LOAD_HEADERS[1]);
   const report = typeof header === 'string' ? parseLoadReport(header) : undefined;
   if (report !== undefined) attempt.report(report);
 }

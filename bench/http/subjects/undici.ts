@@ -32,7 +32,7 @@ export const besideProxies: Subjects = {
   },
   'undici, fairleadInterceptor': async (ports) => {
     const dispatcher = new Agent().compose(fairleadInterceptor(await clientOver(ports)));
-    return () => answerOf(dispatcher, { origin: 'http://orders' });
+    return () => textOf(dispatcher.request({ origin: 'http://orders', path: '/', method: 'GET' }));
   },
   'undici through haproxy leastconn': async (ports) =>
     through(await startHaproxy({ ports, profile: 'plain' })),
@@ -60,7 +60,10 @@ export const undici: Subjects = {
   },
   'undici Pools, AbortSignal.timeout': (ports) => {
     const next = inTurn(ports.map((port) => new Pool(originOf(port))));
-    return () => answerOf(next(), { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    return () => {
+      const signal = AbortSignal.timeout(TIMEOUT_MS);
+      return textOf(next().request({ path: '/', method: 'GET', signal }));
+    };
   },
   'undici Pools, opossum, p-retry': (ports) => {
     const pools = ports.map((port) => new Pool(originOf(port)));
@@ -82,10 +85,12 @@ function through(proxy: Proxy): Proxied {
   return { send, proxy };
 }
 
-async function answerOf(
-  dispatcher: Dispatcher,
-  options: Pick<Dispatcher.RequestOptions, 'origin' | 'signal'> = {},
-): Promise<string> {
-  const { body } = await dispatcher.request({ ...options, path: '/', method: 'GET' });
+/** Each writes its options out: what undici reads of an object that was spread costs it 6 us. */
+function answerOf(dispatcher: Dispatcher): Promise<string> {
+  return textOf(dispatcher.request({ path: '/', method: 'GET' }));
+}
+
+async function textOf(sent: Promise<Dispatcher.ResponseData>): Promise<string> {
+  const { body } = await sent;
   return body.text();
 }

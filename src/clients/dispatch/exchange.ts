@@ -6,7 +6,7 @@ import type { ClientView } from '../../client-view.js';
 import { classify, unsent } from '../../resilience/classify.js';
 import type { Instance, Settled, Verdict } from '../../types.js';
 import { deadlineValue } from '../deadline-header.js';
-import { reportLoad } from '../load-report.js';
+import { LOAD_HEADERS, reportLoad } from '../load-report.js';
 import { type FairleadRequestOptions, requestOptions } from '../request-options.js';
 import type { Wrapping } from '../wrap-options.js';
 import { bodyOf, NO_BODY } from './body.js';
@@ -18,6 +18,8 @@ import { replyFor } from './replies.js';
 import { hashRequestOf, mayRepeat } from './request.js';
 import { RequestAbortedError } from './request-aborted-error.js';
 import type { Body, DispatchOptions, Sender } from './types.js';
+
+const LOAD_HEADER_LENGTHS = LOAD_HEADERS.map(({ length }) => length);
 
 /** What a request is sent with. */
 export interface ExchangeDeps {
@@ -125,7 +127,7 @@ export class Exchange implements Flow, Caller, CallOptions, ReplyOwner {
 
   answered(reply: Reply): void {
     this.#isBodyUsed ||= reply.isSent;
-    reportLoad(reply.attempt, reply);
+    if (reply.mayHaveName(LOAD_HEADER_LENGTHS)) reportLoad(reply.attempt, reply);
   }
 
   failed(reply: Reply, error: unknown): void {

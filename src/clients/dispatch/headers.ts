@@ -46,6 +46,16 @@ export function responseHeader(headers: unknown, name: string): string | undefin
   return value === undefined ? undefined : textOf(value);
 }
 
+/** Whether one of received headers has a name as long as `lengths` says: most answers are told to have none by that. */
+export function hasNameOfLength(headers: unknown, lengths: readonly number[]): boolean {
+  if (!Array.isArray(headers)) return true; // parsed: to look it up costs no more
+  for (let i = 0; i < headers.length; i += 2) {
+    const { length } = headers[i] as { readonly length: number };
+    if (length === lengths[0] || length === lengths[1]) return true;
+  }
+  return false;
+}
+
 /** Headers that have been parsed as they may have been received: names and values in turn. */
 export function rawHeadersOf(headers: unknown): Buffer[] {
   const raw: Buffer[] = [];

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { AttemptContext } from '../../attempt.js';
 import type { Settling } from '../../caller.js';
-import { responseHeader } from './headers.js';
+import { hasNameOfLength, responseHeader } from './headers.js';
 import type { Listener } from './listener.js';
 
 /** So much of a body is kept before it is known who reads it, in bytes; then the instance has to wait. */
@@ -81,6 +81,11 @@ export abstract class Reply {
   /** The value of a response header. */
   get(name: string): string | undefined {
     return responseHeader(this.#headers, name.toLowerCase());
+  }
+
+  /** Whether a header may be there whose name is as long as one of these; true when that is not known. */
+  mayHaveName(lengths: readonly number[]): boolean {
+    return hasNameOfLength(this.#headers, lengths);
   }
 
   get hasFailed(): boolean {
