@@ -78,6 +78,8 @@ export interface Inside extends Pick<CallDeps, 'set' | 'selection' | 'env' | 'op
   readonly news: Set<() => void>;
   /** As `call`, for who is told by callbacks. The options have been checked; `fallback` is not heeded. */
   start(caller: Caller, options: CallOptions): void;
+  /** Whether `call` is the library's own, and none put in its place that wants to see each. */
+  owns(call: ClientView['call']): boolean;
 }
 
 /** What all views of one client share. */
@@ -99,6 +101,9 @@ const CROWDED = [
 const NO_OPTIONS: PickOptions & CallOptions = {};
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** The library's own ways to make a call: what stands in the place of one wants to see each. */
+export const ownCalls = new WeakSet<ClientView['call']>();
 
 export class SelectedView implements ClientView {
   readonly service: string;
@@ -127,7 +132,8 @@ export class SelectedView implements ClientView {
     const start: Inside['start'] = (caller, asked) => {
       startCall(caller, asked, deps);
     };
-    this.inside = { set, selection, env, options, news: shared.news, start };
+    const owns: Inside['owns'] = (call) => ownCalls.has(call);
+    this.inside = { set, selection, env, options, news: shared.news, start, owns };
   }
 
   get origin(): object {
@@ -220,6 +226,9 @@ export class SelectedView implements ClientView {
     return view;
   }
 }
+
+// eslint-disable-next-line @typescript-eslint/unbound-method
+ownCalls.add(SelectedView.prototype.call);
 
 async function orElse<T, F>(
   called: Promise<T>,

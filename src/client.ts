@@ -1,7 +1,7 @@
 import { abortable, type WaitOptions } from './abortable.js';
 import { CallGate } from './call-gate.js';
 import { CallGuards } from './call-guards.js';
-import { type ClientView, type Inside, SelectedView } from './client-view.js';
+import { type ClientView, type Inside, ownCalls, SelectedView } from './client-view.js';
 import { type ClientSnapshot, describeInstance, type InstanceSnapshot } from './client-snapshot.js';
 import { withoutDeadline } from './deadline-scope.js';
 import type { DiscoveryStatus } from './discovery-status.js';
@@ -278,3 +278,6 @@ function stagesFor(
     ...(stages.subset === undefined ? [] : [subset(stages.subset, rng)]),
   ];
 }
+
+// eslint-disable-next-line @typescript-eslint/unbound-method
+ownCalls.add(ServiceClient.prototype.call);

@@ -41,26 +41,26 @@ class RealAlarm implements Alarm {
   }
 
   clear(): void {
-    clearTimeout(this.handle);
+    ownClearTimeout(this.handle);
   }
 }
 
+/** Tests put a fake one in its place, and drop what was set with it at any time: no alarm may be shared there. */
+const ownSetTimeout = setTimeout;
+const ownClearTimeout = clearTimeout;
+
 const alarmClock: AlarmClock = {
   now: () => performance.now(),
-  setAlarm: (ms, fn) => new RealAlarm(nowhere.runInAsyncScope(setTimeout, undefined, fn, ms)),
+  setAlarm: (ms, fn) => new RealAlarm(nowhere.runInAsyncScope(ownSetTimeout, undefined, fn, ms)),
 };
 
-/** Anew when `setTimeout` is another: tests put a fake one in its place, whose timers never ring once it is gone. */
 class RealLimits implements LimitTimers {
-  #madeWith = setTimeout;
-  #lists = new TimerLists(alarmClock);
+  readonly #lists = new TimerLists(alarmClock);
 
   set(ms: number, fn: () => void, nowMs: number): Timer {
-    if (this.#madeWith !== setTimeout) {
-      this.#madeWith = setTimeout;
-      this.#lists = new TimerLists(alarmClock);
-    }
-    return this.#lists.set(ms, fn, nowMs);
+    return setTimeout === ownSetTimeout
+      ? this.#lists.set(ms, fn, nowMs)
+      : new RealTimer(setTimeout(fn, ms));
   }
 
   tidy(): void {

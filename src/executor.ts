@@ -130,6 +130,7 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
       this.deps.gate.enter();
     } catch (error) {
       this.#tell({ ok: false, error });
+      this.emitDestroy();
       return;
     }
     try {
@@ -144,9 +145,12 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
   /** @throws its reason, when it has aborted already. */
   #listenTo(signal: AbortSignal): void {
     if (signal.aborted) throw signal.reason as Error; // a polyfill may know no `throwIfAborted`
-    this.#onAbort = () => {
+    const cancel = (): void => {
       this.#sending?.cut(signal.reason, 'cancelled');
       this.#hedging?.cut(signal.reason, 'cancelled');
+    };
+    this.#onAbort = () => {
+      this.runInAsyncScope(cancel); // who cancels has another context
     };
     allowManyListeners(signal);
     signal.addEventListener('abort', this.#onAbort, { once: true });
@@ -256,11 +260,12 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
 
   #end(settled: Settled): void {
     const { guards, gate } = this.deps;
-    this.#tell(settled); // first: who waits for the last call to close waits for its end to be told, too
-    if (this.#hasTurn) guards.bulkhead?.leave();
+    if (this.#hasTurn) guards.bulkhead?.leave(); // before it is told: it may be followed by another at once
     if (this.#owesRetry) guards.budget?.putBack(this.clock.now());
     if (this.#onAbort !== undefined) this.signal?.removeEventListener('abort', this.#onAbort);
+    this.#tell(settled); // who waits for the last call to close waits for its end to be told, too
     gate.leave();
+    this.emitDestroy(); // costs nothing where no hook listens; one that does keeps a note of each call until then
   }
 
   #tell(settled: Settled): void {

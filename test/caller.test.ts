@@ -1,3 +1,4 @@
+import { createHook } from 'node:async_hooks';
 import { expect, it } from 'vitest';
 import type { Caller, Settling } from '../src/caller.js';
 import type { Client } from '../src/client.js';
@@ -89,3 +90,46 @@ it.each(['settles', 'fails', 'throws as it is sent', 'meets a closed client'])(
     expect(closed.status).toBe('resolved');
   },
 );
+
+it('that makes another call at the end of one finds its place free', async () => {
+  const { client } = await rig(['a'], { maxConcurrency: { client: 1, queueSize: 0 } });
+  const second = new Told();
+  const first = new Told(() => {
+    startOn(client, second);
+  });
+  startOn(client, first);
+  await settle();
+  first.sent[0]?.settling.settle({ ok: true, value: 1 });
+  await settle();
+  expect(second.ends).toEqual([]);
+  expect(second.sent).toHaveLength(1);
+  second.sent[0]?.settling.settle({ ok: true, value: 2 });
+  expect(second.ends).toEqual([{ ok: true, value: 2 }]);
+  await client.close();
+});
+
+it('leaves nothing behind with who listens to async hooks', async () => {
+  const { client } = await rig(['a']);
+  const known = new Set<number>();
+  let made = 0;
+  const hook = createHook({
+    init: (id, type) => {
+      if (type !== 'FairleadCall') return;
+      made++;
+      known.add(id);
+    },
+    destroy: (id) => known.delete(id),
+  }).enable();
+  try {
+    await client.call(() => 1);
+    await client.call(() => Promise.reject(new TypeError('x'))).catch(() => undefined);
+    await client.close();
+    await client.call(() => 1).catch(() => undefined);
+    await settle();
+    await settle();
+  } finally {
+    hook.disable();
+  }
+  expect(made).toBe(3);
+  expect(known).toEqual(new Set());
+});

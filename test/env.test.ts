@@ -1,3 +1,4 @@
+import { mock } from 'node:test';
 import { getEventListeners } from 'node:events';
 import { describe, expect, it, vi } from 'vitest';
 import { realEnv, sleepOn } from '../src/env.js';
@@ -127,5 +128,27 @@ describe('realEnv', () => {
     timer.unref();
     expect(timeouts()).toBe(before);
     timer.cancel();
+  });
+
+  it('has limits that ring under fake timers, however often those are put in place', async () => {
+    const { clock } = realEnv();
+    const rung: string[] = [];
+    const limit = (name: string): void => {
+      clock.limits?.set(1_000, () => rung.push(name), clock.now());
+    };
+    for (const name of ['first', 'second', 'third']) {
+      mock.timers.enable({ apis: ['setTimeout'] });
+      try {
+        limit(name);
+        mock.timers.tick(1_000);
+        limit('dropped');
+      } finally {
+        mock.timers.reset();
+      }
+    }
+    expect(rung).toEqual(['first', 'second', 'third']);
+    clock.limits?.set(1, () => rung.push('real again'), clock.now());
+    await new Promise<void>((resolve) => clock.setTimer(20, resolve));
+    expect(rung).toEqual(['first', 'second', 'third', 'real again']);
   });
 });

@@ -1,5 +1,8 @@
 import { PassThrough } from 'node:stream';
 import { expect, it, describe } from 'vitest';
+import { serviceDispatch } from '../../src/clients/dispatch/dispatcher.js';
+import type { OlderHandler } from '../../src/clients/dispatch/types.js';
+import { resolveWrapping } from '../../src/clients/wrap-options.js';
 import { attemptsOf } from '../../src/index.js';
 import { settle } from '../../src/testing/manual-clock.js';
 import { type Rig, rig, row } from '../support/fixtures.js';
@@ -485,6 +488,69 @@ it('hands over at once what nothing is to be decided about', async () => {
   at(0).end();
   expect(told.log).toEqual(['start', 'head 200', 'data 1', 'end']);
   expect(inFlight()).toBe(0);
+});
+
+it('does not cut the connection of an answer that is not used and has come whole', async () => {
+  const { at, told, clock, attempts } = await sent('older');
+  at(0).start();
+  at(0).head(503);
+  at(0).data('busy');
+  at(0).end();
+  await settle();
+  await clock.advance(1_000);
+  expect(attempts).toHaveLength(2);
+  expect(at(0).aborts).toEqual([]);
+  at(1).start();
+  at(1).head(503); // the rest of it does not come
+  await settle();
+  expect(told.log).toEqual(['start', 'head 503']); // two attempts are all
+
+  const waiting = await sent('older');
+  waiting.at(0).start();
+  waiting.at(0).head(503);
+  await settle();
+  expect(waiting.at(0).aborts).toHaveLength(1);
+});
+
+it('tells what a dispatcher throws, before an answer and after', async () => {
+  const { client } = await rig(['a'], { breaker: false });
+  for (const isAnswered of [false, true]) {
+    const dispatch = serviceDispatch(resolveWrapping('test', client, {}), (_request, handler) => {
+      const { onConnect, onHeaders } = handler as OlderHandler;
+      onConnect.call(handler, () => undefined);
+      if (isAnswered) onHeaders?.call(handler, 200, [], () => undefined, '');
+      throw new RangeError('thrown in dispatch');
+    });
+    const told = telling('older');
+    dispatch({ origin: 'http://orders', path: '/', method: 'POST' }, told.handler);
+    await settle();
+    expect(told.errors.map(String)).toEqual(['RangeError: thrown in dispatch']);
+    expect(row(client, 'a').pending).toBe(0);
+  }
+});
+
+it("goes by a `call` that was put in the place of the client's own", async () => {
+  const { client } = await rig(['a'], { breaker: false });
+  let calls = 0;
+  const traced = new Proxy(client, {
+    get: (target, key): unknown => {
+      if (key !== 'call') return Reflect.get(target, key);
+      return (...args: Parameters<typeof client.call>) => {
+        calls++;
+        return target.call(...args);
+      };
+    },
+  });
+  const { attempts, send } = dispatching(traced);
+  const told = telling('newer');
+  await send(told);
+  attempts[0]?.start();
+  attempts[0]?.head(200);
+  attempts[0]?.end();
+  await settle();
+  expect(calls).toBe(1);
+  expect(told.log).toEqual(['start', 'head 200', 'end']);
+  expect(row(client, 'a').pending).toBe(0);
 });
 
 it('hands over nothing after an abort, however late that comes', async () => {

@@ -5,8 +5,11 @@ import type { Outcome } from '../../types.js';
 
 /** Makes a call of the client's for `caller`, which is told by callbacks. */
 export function callFor(caller: Caller, client: ClientView, options: CallOptions): void {
-  if (client.inside === undefined) callByPromise(caller, client, options);
-  else client.inside.start(caller, options);
+  const { inside } = client;
+  // Asked by identity: a proxy, or a spy in its place, has no more than the method, and is to be called.
+  // eslint-disable-next-line @typescript-eslint/unbound-method
+  if (inside?.owns(client.call) === true) inside.start(caller, options);
+  else callByPromise(caller, client, options);
 }
 
 /** As options that anybody can copy. */

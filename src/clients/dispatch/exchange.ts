@@ -122,7 +122,12 @@ export class Exchange implements Flow, Caller, CallOptions, ReplyOwner {
     const { sender } = this.deps;
     const reply = replyFor(attempt, settling, this, sender.style);
     if (!this.#body.isReplayable) this.#latest = reply;
-    sender.dispatch(this.#optionsFor(attempt), reply);
+    const sent = this.#optionsFor(attempt);
+    try {
+      sender.dispatch(sent, reply);
+    } catch (error) {
+      reply.cutShort(error);
+    }
   }
 
   answered(reply: Reply): void {

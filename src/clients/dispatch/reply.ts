@@ -56,6 +56,8 @@ export abstract class Reply {
   #isHeld = false;
   #isDraining = false;
   #isDelivered = false;
+  /** The dispatcher has told its end. */
+  #hasEnded = false;
   #aborted: { readonly reason: unknown } | undefined;
 
   constructor(
@@ -107,9 +109,20 @@ export abstract class Reply {
     this.#state = 'over';
     this.#chunks = undefined;
     if (this.#socket !== undefined) this.#socket.destroy();
-    else if (isOpen)
-      this.abortRequest(new Error('The response is not used: the request is repeated.'));
+    else if (isOpen) {
+      // Not amid its headers: a short body has come once the socket is read, and leaves the connection to others.
+      queueMicrotask(() => {
+        if (this.#hasEnded) return;
+        this.abortRequest(new Error('The response is not used: the request is repeated.'));
+      });
+    }
     this.sending.release('ignored');
+  }
+
+  /** The dispatcher has thrown. @throws the same where nothing was answered: then it is the attempt's end. */
+  cutShort(error: unknown): void {
+    if (this.#state === 'waiting') throw error as Error;
+    this.fail(error);
   }
 
   /** Hands over what has come, and what will come. */
@@ -221,6 +234,7 @@ export abstract class Reply {
   }
 
   protected end(trailers: unknown, raw: unknown): void {
+    this.#hasEnded = true;
     if (this.#state !== 'open') return;
     this.#state = 'complete';
     this.#trailers = trailers;
@@ -230,6 +244,7 @@ export abstract class Reply {
   }
 
   protected fail(error: unknown): void {
+    this.#hasEnded = true;
     const { owner, sending } = this;
     const isWaiting = this.#state === 'waiting';
     if (this.#state === 'failed' || this.#state === 'over') return;
