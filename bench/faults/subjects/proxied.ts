@@ -13,5 +13,8 @@ function through(proxy: 'nginx' | 'haproxy', setup: string): Subject {
 
 export const PROXIED: Readonly<Record<string, Subject>> = {
   'nginx least_conn, tuned': through('nginx', 'undici Pool to bench/proxies/nginx-tuned.conf'),
-  'haproxy leastconn, tuned': through('haproxy', 'undici Pool to bench/proxies/haproxy-tuned.cfg, which does not retry a 500'),
+  'haproxy leastconn, tuned': through(
+    'haproxy',
+    'undici Pool to bench/proxies/haproxy-tuned.cfg, which does not retry a 500',
+  ),
 };
