@@ -51,6 +51,6 @@ export const SECTIONS: readonly Section[] = [
   {
     name: 'breakers',
     title: 'Breakers with nothing to do',
-    text: 'Fairlead keeps one opossum per instance that was called, without a timer of its own.',
+    text: 'Fairlead keeps a breaker per instance that was called, without a timer; opossum is made for it when a failure may open it.',
   },
 ];
