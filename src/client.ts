@@ -82,15 +82,17 @@ class ServiceClient implements Client {
     const set = new InstanceSet(options, env, this.#events, deps);
     this.#set = set;
     this.#health.attach(set);
-    set.onMembers = (states) => {
+    const onMembers: typeof set.onMembers = (states) => {
       this.#health.watch(states);
       limits?.watch(states);
     };
+    set.onMembers = onMembers;
     const news: Inside['news'] = new Set();
-    set.onNews = () => {
+    const onNews = (): void => {
       limits?.tellWaiters();
       for (const tell of news) tell();
     };
+    set.onNews = onNews;
     this.#zone = this.#findZone(options);
     const subsetRng = drawnOnce(env.rng);
     const zoneOf = (): string | undefined => this.#zone?.zone;

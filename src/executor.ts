@@ -71,6 +71,8 @@ export function startCall(caller: Caller, options: CallOptions<unknown>, deps: C
   new Call(caller, options, deps).start();
 }
 
+const ONCE = { once: true };
+
 /** A constant, and no object to be finalized. */
 const RESOURCE = { requireManualDestroy: true };
 
@@ -149,11 +151,12 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
       this.#sending?.cut(signal.reason, 'cancelled');
       this.#hedging?.cut(signal.reason, 'cancelled');
     };
-    this.#onAbort = () => {
+    const onAbort = (): void => {
       this.runInAsyncScope(cancel); // who cancels has another context
     };
+    this.#onAbort = onAbort;
     allowManyListeners(signal);
-    signal.addEventListener('abort', this.#onAbort, { once: true });
+    signal.addEventListener('abort', onAbort, ONCE);
   }
 
   #mustWait(): boolean {

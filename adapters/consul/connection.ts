@@ -112,7 +112,7 @@ function quietAgent(
   let onClosed: (() => void) | undefined;
 
   const create = agent.createConnection.bind(agent);
-  agent.createConnection = (options, callback) => {
+  const createConnection: typeof agent.createConnection = (options, callback) => {
     const socket = create({ ...options, host: withoutBrackets(options.host) }, callback);
     if (socket == null) return socket;
     inUse = socket;
@@ -127,12 +127,14 @@ function quietAgent(
     });
     return socket;
   };
+  agent.createConnection = createConnection;
   const reuse = agent.reuseSocket.bind(agent);
-  agent.reuseSocket = (socket, request) => {
+  const reuseSocket: typeof agent.reuseSocket = (socket, request) => {
     reuse(socket, request);
     inUse = socket;
     quieten(socket);
   };
+  agent.reuseSocket = reuseSocket;
   return {
     agent,
     onClosed: (fn) => {

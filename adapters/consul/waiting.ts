@@ -16,9 +16,10 @@ export class Waiting {
 
   /** Runs `end` at the first poke at which `isOver`. One wait at a time. */
   until(isOver: () => boolean, end: () => void): void {
-    this.#look = () => {
+    const look = (): void => {
       if (isOver()) end();
     };
+    this.#look = look;
   }
 
   forget(): void {

@@ -125,8 +125,9 @@ export class RoutedAgent {
           options.servername = '';
           // An address is no SNI (RFC 6066, 3), and Node would have the certificate be for where it connects to.
           agent = addressAgent(agent as unknown as http.Agent, name) as unknown as AgentInside;
-          options.checkServerIdentity = (_host, certificate) =>
+          const checkName: typeof checkServerIdentity = (_host, certificate) =>
             checkServerIdentity(name, certificate);
+          options.checkServerIdentity = checkName;
           request.agent = agent;
         }
       }

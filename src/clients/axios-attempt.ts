@@ -235,10 +235,11 @@ function prepare(
   }
   sent.httpAgent = agentOn(route, 'http:', config.httpAgent as GivenAgent);
   sent.httpsAgent = agentOn(route, 'https:', config.httpsAgent as GivenAgent);
-  sent.beforeRedirect = (options: RedirectOptions, ...rest) => {
+  const beforeRedirect: typeof sent.beforeRedirect = (options: RedirectOptions, ...rest) => {
     config.beforeRedirect?.(options, ...rest);
     route.follow(options);
   };
+  sent.beforeRedirect = beforeRedirect;
   if (way === 'agents') {
     sent.signal = cheapSignal(attempt);
     if (Number(config.httpVersion) === 2 && route.place !== undefined) {

@@ -130,10 +130,11 @@ function noting(handler: object, onSent: (abort: (reason: unknown) => void) => v
   for (const name of TOLD) {
     if (typeof told[name] !== 'function') continue;
     const isStart = name === 'onConnect' || name === 'onRequestStart';
-    noted[name] = (...args) => {
+    const note: Told[string] = (...args) => {
       if (isStart) onSent(abortOf(args[0]));
       return told[name]?.(...args);
     };
+    noted[name] = note;
   }
   return noted;
 }

@@ -83,9 +83,10 @@ class OlderListener implements Listener {
   }
 
   head(status: number, headers: unknown, statusText = '', raw?: unknown): boolean {
-    this.#resume ??= () => this.#flow?.resume();
+    const resume = this.#resume ?? (() => this.#flow?.resume());
+    this.#resume = resume;
     const received = asReceived(headers, raw);
-    return this.handler.onHeaders?.(status, received, this.#resume, statusText) !== false;
+    return this.handler.onHeaders?.(status, received, resume, statusText) !== false;
   }
 
   data(chunk: Buffer): boolean {
