@@ -94,7 +94,6 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
   #owesRetry = false;
   /** It is under way within the bound on calls. */
   #hasTurn = false;
-  #onAbort: (() => void) | undefined;
 
   constructor(
     private readonly caller: Caller,
@@ -147,16 +146,18 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
   /** @throws its reason, when it has aborted already. */
   #listenTo(signal: AbortSignal): void {
     if (signal.aborted) throw signal.reason as Error; // a polyfill may know no `throwIfAborted`
-    const cancel = (): void => {
-      this.#sending?.cut(signal.reason, 'cancelled');
-      this.#hedging?.cut(signal.reason, 'cancelled');
-    };
-    const onAbort = (): void => {
-      this.runInAsyncScope(cancel); // who cancels has another context
-    };
-    this.#onAbort = onAbort;
     allowManyListeners(signal);
-    signal.addEventListener('abort', onAbort, ONCE);
+    signal.addEventListener('abort', this, ONCE);
+  }
+
+  /** The caller's signal has aborted. */
+  handleEvent(): void {
+    this.runInAsyncScope(this.#cancel, this); // who cancels has another context
+  }
+
+  #cancel(): void {
+    this.#sending?.cut(this.signal?.reason, 'cancelled');
+    this.#hedging?.cut(this.signal?.reason, 'cancelled');
   }
 
   #mustWait(): boolean {
@@ -265,7 +266,7 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
     const { guards, gate } = this.deps;
     if (this.#hasTurn) guards.bulkhead?.leave(); // before it is told: it may be followed by another at once
     if (this.#owesRetry) guards.budget?.putBack(this.clock.now());
-    if (this.#onAbort !== undefined) this.signal?.removeEventListener('abort', this.#onAbort);
+    this.signal?.removeEventListener('abort', this);
     this.#tell(settled); // who waits for the last call to close waits for its end to be told, too
     gate.leave();
     this.emitDestroy(); // costs nothing where no hook listens; one that does keeps a note of each call until then
