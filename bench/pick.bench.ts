@@ -1,20 +1,26 @@
 /**
  * What a pick costs in time and in memory, by policy and size of the list, beside the libraries that do the same job:
- * `npm run bench -- pick`. Takes some three minutes; `npm run bench -- pick "at random"` runs that job alone.
+ * `npm run bench -- pick`. Takes some three minutes; `npm run bench -- pick "at random"` runs that job alone, `--quick` fewer
+ * rounds.
  *
  * Runs the built package: a loader that compiles on the fly makes closures several times dearer. How it is measured
  * is said in pick/crew.ts (processes), pick/job-run.ts (rounds) and pick/measure.ts (time and bytes). Writes
- * bench/results/pick.json and pick.md when all jobs ran.
+ * bench/results/pick.json and pick.md when all jobs ran in full.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
 import { controls } from './pick/controls.js';
 import { goalsOf } from './pick/goals.js';
-import { countBytes, type JobResult, runJob } from './pick/job-run.js';
+import { countBytes, type JobResult, ROUNDS, runJob } from './pick/job-run.js';
 import { JOBS } from './pick/jobs.js';
 import { describeMachine } from './pick/machine.js';
 import { report, type Results } from './pick/report.js';
 
-const wanted = process.argv[2];
+const {
+  values: { quick },
+  positionals: [wanted],
+} = parseArgs({ options: { quick: { type: 'boolean', default: false } }, allowPositionals: true });
+const rounds = quick ? 3 : ROUNDS;
 
 const [leaseBytes = NaN, ...counted] = await Promise.all(
   [{ library: 'fairlead lease', name: 'lease' }, ...controls].map(
@@ -30,14 +36,14 @@ for (const control of checked) {
 const jobs: JobResult[] = [];
 for (const job of JOBS) {
   if (wanted !== undefined && job.name !== wanted) continue;
-  jobs.push(await runJob(job));
+  jobs.push(await runJob(job, rounds));
 }
 const machine = describeMachine();
 const goals = goalsOf(jobs);
-const results: Results = { machine, goals, controls: checked, leaseBytes, jobs };
+const results: Results = { machine, rounds, goals, controls: checked, leaseBytes, jobs };
 console.log(report(results));
 
-if (wanted === undefined) {
+if (wanted === undefined && !quick) {
   const folder = new URL('./results/', import.meta.url);
   await mkdir(folder, { recursive: true });
   await writeFile(new URL('pick.json', folder), `${JSON.stringify(results, undefined, 2)}\n`);

@@ -32,7 +32,7 @@ export interface JobResult extends Pick<Job, 'name' | 'note'> {
 }
 
 /** Measures all who do a job in turns, round by round: a slow moment of the machine hits them alike. */
-export async function runJob(job: Job): Promise<JobResult> {
+export async function runJob(job: Job, rounds: number): Promise<JobResult> {
   const policies = Object.entries(job.policies);
   const subjects = [
     ...policies.map(([name, peer]) => ({ library: 'fairlead', name, peer })),
@@ -48,7 +48,7 @@ export async function runJob(job: Job): Promise<JobResult> {
     for (const [i, worker] of workers.entries()) buildMs[i] = await worker.do('prepare', n, 0);
   }
   const samples = subjects.map(() => new Map<number, number[]>());
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < rounds; round++) {
     for (const n of SIZES) {
       for (const [i, worker] of workers.entries()) {
         const ns = await worker.do('time', n, ROUND_MS);

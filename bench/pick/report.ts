@@ -1,10 +1,12 @@
 import type { Goal } from '../call/goals.js';
-import { type ByN, type JobResult, ROUNDS, type Row, SIZES } from './job-run.js';
+import { type ByN, type JobResult, type Row, SIZES } from './job-run.js';
 import type { Machine } from './machine.js';
 import { figure, ratio, table } from './markdown.js';
 
 export interface Results {
   readonly machine: Machine;
+  /** In which each was measured in turn. */
+  readonly rounds: number;
   readonly goals: readonly Goal[];
   /** Bytes that each allocates per turn, and what was counted. */
   readonly controls: readonly {
@@ -26,7 +28,7 @@ const NS = [
 const AHEAD = 'ahead at 10 / 1,000 / 10,000';
 
 /** The results as Markdown. */
-export function report({ machine, goals, controls, leaseBytes, jobs }: Results): string {
+export function report({ machine, rounds, goals, controls, leaseBytes, jobs }: Results): string {
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
   const counted = controls.map(
     ({ name, bytes, counted }) => `${name}: ${bytes} bytes, counted ${counted}`,
@@ -34,7 +36,7 @@ export function report({ machine, goals, controls, leaseBytes, jobs }: Results):
   return [
     '# What a pick costs',
     `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}; ${versions.join(', ')}.`,
-    `Medians of ${ROUNDS} interleaved rounds, each subject in a process of its own. Lists of weights 1 to 3, 0 to 5 ` +
+    `Medians of ${rounds} interleaved rounds, each subject in a process of its own. Lists of weights 1 to 3, 0 to 5 ` +
       'attempts in flight per instance, latencies measured. `fairlead` is the picker alone, with the randomness the ' +
       'client uses; `fairlead client` is `client.pick()` and `lease.end()`, breaker off, two readings of the clock ' +
       'included. Collections are not in the times: see the bytes.',

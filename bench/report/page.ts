@@ -77,7 +77,7 @@ function metOf({ met }: Goal): string {
 }
 
 function sectionOf(
-  { name, text, headings }: Section,
+  { name, text, headings, profile }: Section,
   result: Result | undefined,
   pictures: readonly Picture[],
 ): string[] {
@@ -91,6 +91,7 @@ function sectionOf(
       `**${each.heading}**`,
       each.text,
     ]),
+    ...(profile === undefined ? [] : [profile]),
     `How it was measured, and all tables: [${name}.md](../bench/results/${name}.md).`,
   ];
 }

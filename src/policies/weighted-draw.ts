@@ -13,7 +13,7 @@ const TRIES = 16;
  * distribution", IEEE TSE 1991.
  */
 export class WeightedDraw {
-  private readonly n: number;
+  private readonly n: number = 0; // first, so that V8 takes it for a number, and asks no more at each draw
   private readonly table: AliasTable | undefined;
 
   constructor(
