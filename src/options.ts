@@ -103,7 +103,8 @@ export interface ClientDefaults {
   readonly timeoutMs?: number | undefined;
   /**
    * Time for one attempt, in ms. Default, when the call is idempotent: an equal share of the time left for each
-   * attempt left, so that an instance that hangs leaves time for another; else all the time left.
+   * attempt left, so that an instance that hangs leaves time for another (a third for the first of three attempts, all
+   * for the first where there is but one instance); else all the time left.
    */
   readonly attemptTimeoutMs?: number | undefined;
   /**
