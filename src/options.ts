@@ -61,7 +61,7 @@ export interface BreakerOptions {
   readonly consecutiveFailures?: number | undefined;
   /** Length of the sliding window in ms, >= 100. Default 10,000. */
   readonly windowMs?: number | undefined;
-  /** First open time in ms, doubling with each opening in a row. Default 1,000. */
+  /** First open time in ms, half as long again with each opening in a row. Default 1,000. */
   readonly openMs?: number | undefined;
   /** Longest open time in ms, >= `openMs`. Default 60,000. */
   readonly maxOpenMs?: number | undefined;
@@ -90,7 +90,7 @@ export interface ClientDefaults {
   readonly stages?: StagesOptions | undefined;
   /**
    * How long an instance that joins warm ones, or comes back, gets less than its share, in ms >= 0. Default 30,000; 0
-   * never. After an outage the ramp is no longer than the outage was.
+   * never. After an outage the ramp is no longer than half the outage.
    */
   readonly slowStartMs?: number | undefined;
   /** Retries on another instance; `false` turns them off. */
