@@ -30,6 +30,8 @@ export interface Breaker {
   /**
    * Tells how an admitted attempt ended. Late permits change nothing. `retryAfterMs`: the pause the instance asked for.
    * `answered`: it was told as a success before, and has failed after all.
+   *
+   * @returns true when that has closed it.
    */
   record(
     permit: BreakerPermit,
@@ -37,7 +39,7 @@ export interface Breaker {
     nowMs: number,
     retryAfterMs?: number,
     answered?: boolean,
-  ): void;
+  ): boolean;
   /** Opens it for a reason of somebody else's (outlier detection), if it is closed. */
   trip(nowMs: number): void;
   /** Releases its timers. May not be used afterwards. */
@@ -256,10 +258,24 @@ export class InstanceState implements InstanceRecord, Candidate, LeaseOwner, Wai
   /** Tells the breaker, and whoever compares. */
   #judge(lease: Lease, outcome: Outcome, nowMs: number, retryAfterMs?: number): void {
     const failedAfterAll = lease.hasAnswered && outcome !== 'success';
-    this.#breaker?.record(lease.permit, outcome, nowMs, retryAfterMs, failedAfterAll);
+    const closed = this.#breaker?.record(
+      lease.permit,
+      outcome,
+      nowMs,
+      retryAfterMs,
+      failedAfterAll,
+    );
+    if (closed === true) this.#beginAnew(nowMs - lease.startedAtMs);
     if (outcome === 'ignored') return;
     const standsOut = this.#watch?.record(outcome === 'success', nowMs, failedAfterAll);
     if (standsOut === true) this.#breaker?.trip(nowMs);
+  }
+
+  /** Its probe has ended an outage: what took it out is history, here as with the breaker. */
+  #beginAnew(latencyMs: number): void {
+    this.successRatio = 1;
+    this.failuresInARow = 0;
+    this.ewmaMs = latencyMs;
   }
 
   /** Learns from the latency of one attempt, which waits no longer. */

@@ -61,7 +61,7 @@ export interface BreakerOptions {
   readonly consecutiveFailures?: number | undefined;
   /** Length of the sliding window in ms, >= 100. Default 10,000. */
   readonly windowMs?: number | undefined;
-  /** First open time in ms, doubling with each opening in a row. Default 1,000. */
+  /** First open time in ms, half as long again with each opening in a row. Default 1,000. */
   readonly openMs?: number | undefined;
   /** Longest open time in ms, >= `openMs`. Default 60,000. */
   readonly maxOpenMs?: number | undefined;
@@ -90,7 +90,7 @@ export interface ClientDefaults {
   readonly stages?: StagesOptions | undefined;
   /**
    * How long an instance that joins warm ones, or comes back, gets less than its share, in ms >= 0. Default 30,000; 0
-   * never. After an outage the ramp is no longer than the outage was.
+   * never. After an outage the ramp is no longer than half the outage.
    */
   readonly slowStartMs?: number | undefined;
   /** Retries on another instance; `false` turns them off. */
@@ -103,7 +103,8 @@ export interface ClientDefaults {
   readonly timeoutMs?: number | undefined;
   /**
    * Time for one attempt, in ms. Default, when the call is idempotent: an equal share of the time left for each
-   * attempt left, so that an instance that hangs leaves time for another; else all the time left.
+   * attempt left, so that an instance that hangs leaves time for another (a third for the first of three attempts, all
+   * for the first where there is but one instance); else all the time left.
    */
   readonly attemptTimeoutMs?: number | undefined;
   /**

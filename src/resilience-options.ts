@@ -3,7 +3,7 @@ import { InvalidOptionError } from './errors.js';
 import { checkKeys, checkMs, checkNumber, checkRatio, isObject } from './validate.js';
 
 export interface RetryOptions {
-  /** Attempts a call may make in all, hedges included; an integer >= 1; 1 turns retries off. Default 2. */
+  /** Attempts a call may make in all, hedges included; an integer >= 1; 1 turns retries off. Default 3. */
   readonly maxAttempts?: number | undefined;
   /** How many retries and hedges all calls of the client together may make; `false` does not bound them. */
   readonly budget?: RetryBudgetOptions | false | undefined;
@@ -87,7 +87,7 @@ export function resolveRetry(options: RetryOptions | false = {}): ResolvedRetry 
   if (options === false) return { maxAttempts: 1, budget: undefined };
   checkKeys('retry', options, ['maxAttempts', 'budget']);
   return {
-    maxAttempts: checkNumber('retry.maxAttempts', options.maxAttempts ?? 2, {
+    maxAttempts: checkNumber('retry.maxAttempts', options.maxAttempts ?? 3, {
       min: 1,
       integer: true,
     }),

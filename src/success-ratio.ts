@@ -3,11 +3,11 @@ import type { InstanceRecord } from './types.js';
 /** Outcomes over which the success ratio averages. */
 const SPAN = 10;
 /** Time constant with which it returns to 1, in ms, so that an instance that lost its traffic is tried again. */
-const RECOVERY_MS = 10_000;
+const RECOVERY_MS = 20_000;
 
 type Rated = Pick<InstanceRecord, 'successRatio' | 'failuresInARow' | 'ewmaAtMs'>;
 
-/** The success ratio of an instance as it stands at `nowMs`: `1 - (1 - ratio) * exp(-idle / 10 s)`. */
+/** The success ratio of an instance as it stands at `nowMs`: `1 - (1 - ratio) * exp(-idle / 20 s)`. */
 export function successRatioAt({ successRatio, ewmaAtMs }: Rated, nowMs: number): number {
   if (successRatio === 1) return 1;
   return 1 - (1 - successRatio) * Math.exp(-Math.max(0, nowMs - ewmaAtMs) / RECOVERY_MS);

@@ -163,7 +163,7 @@ describe('hold', () => {
 
 describe('what nobody will read is discarded', () => {
   it('the body of a response that is retried, not of the one returned', async () => {
-    const { client, clock } = await rig(['a', 'b']);
+    const { client, clock } = await rig(['a', 'b'], { retry: { maxAttempts: 2 } });
     const [first, second] = [response(503), response(503)];
     let sent = 0;
     const call = client.call(() => (++sent === 1 ? first : second).response, { idempotent: true });

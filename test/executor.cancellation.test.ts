@@ -250,7 +250,10 @@ const scenarios: readonly Scenario[] = [
     name: 'that waits for room at once, is retried at once, and falls back',
     stage: () => {
       const scene = new Scene(
-        { retry: { budget: BUDGET }, maxConcurrency: { perInstance: 1, queueSize: 5 } },
+        {
+          retry: { maxAttempts: 2, budget: BUDGET },
+          maxConcurrency: { perInstance: 1, queueSize: 5 },
+        },
         ['a', 'b', 'c'],
       );
       scene.client.on('instances.changed', () => 'abc'.split('').forEach((id) => scene.take(id)));

@@ -200,7 +200,7 @@ describe('retries', () => {
   });
 
   it('a response of 503, and finally returns the last one', async () => {
-    const { client, clock } = await rig(['a', 'b']);
+    const { client, clock } = await rig(['a', 'b'], { retry: { maxAttempts: 2 } });
     const [first, second] = [
       new Response('1', { status: 503 }),
       new Response('2', { status: 502 }),
@@ -474,7 +474,10 @@ describe('time limits', () => {
 
 describe('late results', () => {
   it('of a timed-out attempt change nothing and leave nothing unhandled', async () => {
-    const { client, clock } = await rig(['a', 'b'], { attemptTimeoutMs: 100 });
+    const { client, clock } = await rig(['a', 'b'], {
+      attemptTimeoutMs: 100,
+      retry: { maxAttempts: 2 },
+    });
     const late = [deferred<string>(), deferred<string>()] as const;
     const fn = steps(
       () => late[0].promise,
@@ -800,7 +803,7 @@ describe('classify', () => {
 
 describe('the error', () => {
   it('is the very one of the last attempt, with the story of all', async () => {
-    const { client, clock } = await rig(['a', 'b']);
+    const { client, clock } = await rig(['a', 'b'], { retry: { maxAttempts: 2 } });
     const errors = [reset(), refused()] as const;
     const fn = steps(fail(errors[0]), fail(errors[1]));
     const call = watched(client.call(fn, IDEMPOTENT));

@@ -68,7 +68,7 @@ describe('of a first attempt and its hedge', () => {
   );
 
   it('when both fail the error is the last one, and tells of both', async () => {
-    const made = await hedging();
+    const made = await hedging(['a', 'b'], { retry: { maxAttempts: 2 } });
     const { call, first, hedge } = await bothUnderWay(made);
     hedge.reject(reset());
     await settle();
@@ -151,7 +151,7 @@ describe('of a first attempt and its hedge', () => {
   });
 
   it('both end at the deadline', async () => {
-    const made = await hedging(['a', 'b'], { timeoutMs: 100 });
+    const made = await hedging(['a', 'b'], { timeoutMs: 100, retry: { maxAttempts: 2 } });
     const { call, first, hedge } = await bothUnderWay(made);
     await made.clock.advance(69.9);
     expect(call.status).toBe('pending');
@@ -229,7 +229,7 @@ describe('what is not used', () => {
   });
 
   it('is freed when one that failed is followed by the other, and the last one is handed over', async () => {
-    const made = await hedging();
+    const made = await hedging(['a', 'b'], { retry: { maxAttempts: 2 } });
     const { call, first, hedge } = await bothUnderWay(made);
     const [ofFirst, ofHedge] = [response(503), response(500)];
     first.resolve(ofFirst);

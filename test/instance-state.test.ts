@@ -145,10 +145,10 @@ describe('what the load learns', () => {
     const a = state('a', { clock });
     a.begin(0).end('failure');
     const lease = a.begin(0);
-    await clock.advance(10_000);
+    await clock.advance(20_000);
     lease.answered();
     expect(a.successRatio).toBeCloseTo(1 - 0.1 / Math.E);
-    expect(a.ewmaAtMs).toBe(10_000);
+    expect(a.ewmaAtMs).toBe(20_000);
   });
 
   it('after the end changes nothing, for those that still wait neither', () => {
@@ -200,8 +200,8 @@ describe('successRatio', () => {
     const clock = new ManualClock();
     const a = state('a', { clock });
     a.begin(0).end('failure');
-    await clock.advance(10_000);
-    a.begin(10_000).end('failure');
+    await clock.advance(20_000);
+    a.begin(20_000).end('failure');
     expect(a.successRatio).toBeCloseTo((1 - 0.1 / Math.E) * 0.9 ** 2, 12);
   });
 });
@@ -232,7 +232,7 @@ describe('an answer', () => {
       heldUntilMs: -Infinity,
       admit: () => 7,
       record: (permit, outcome, nowMs, _retryAfterMs, answered) =>
-        told.push(['breaker', permit, outcome, nowMs, answered]),
+        told.push(['breaker', permit, outcome, nowMs, answered]) === 0,
       trip: () => undefined,
       shutdown: () => undefined,
     };
@@ -285,7 +285,7 @@ describe('the breaker', () => {
       state: { kind: 'half-open', probeUntilMs: undefined },
       heldUntilMs: -Infinity,
       admit: (nowMs) => told.push(['admit', nowMs]),
-      record: (permit, outcome, nowMs) => told.push(['record', permit, outcome, nowMs]),
+      record: (permit, outcome, nowMs) => told.push(['record', permit, outcome, nowMs]) === 0,
       trip: (nowMs) => told.push(['trip', nowMs]),
       shutdown: () => told.push(['shutdown']),
     };
@@ -316,9 +316,39 @@ describe('the breaker', () => {
     ]);
   });
 
+  it('that closes is the end of what took the instance out: ratio, failures in a row, latency', async () => {
+    const clock = new ManualClock();
+    let closes = false;
+    const a = state('a', {
+      clock,
+      createBreaker: () => ({ ...spy(), record: () => closes }),
+    });
+    const failing = a.begin(0);
+    await clock.advance(900);
+    failing.end('failure');
+    a.begin(900).end('failure');
+    for (const isAnswered of [false, true]) {
+      a.begin(clock.now()).end('failure');
+      const before = { successRatio: a.successRatio, ewmaMs: a.ewmaMs };
+      expect(before.successRatio).toBeLessThan(1);
+      const kept = a.begin(clock.now());
+      await clock.advance(5);
+      kept.end('success');
+      expect(a.successRatio, 'a success alone is not the end of it').toBeLessThan(1);
+      closes = true;
+      const probe = a.begin(clock.now());
+      await clock.advance(7);
+      if (isAnswered) probe.answered();
+      else probe.end('success');
+      expect(a).toMatchObject({ successRatio: 1, failuresInARow: 0, ewmaMs: 7 });
+      probe.end('success');
+      closes = false;
+    }
+  });
+
   it('is told the pause that the instance asked for', () => {
     const pauses: unknown[] = [];
-    const breaker = { ...spy(), record: (...told: unknown[]) => pauses.push(told[3]) };
+    const breaker = { ...spy(), record: (...told: unknown[]) => pauses.push(told[3]) === 0 };
     const a = state('a', { createBreaker: () => breaker });
     a.begin(0).end('overload', 2_500);
     a.begin(0).end('success');
@@ -368,7 +398,7 @@ describe('the outlier watch', () => {
       state: { kind: 'closed' },
       heldUntilMs: -Infinity,
       admit: () => 0,
-      record: () => told.push('record'),
+      record: () => told.push('record') === 0,
       trip: (nowMs) => told.push(['trip', nowMs]),
       shutdown: () => undefined,
     });

@@ -19,7 +19,7 @@ describe('defaults', () => {
     expect(resolveOptions(GOOD)).toMatchObject({
       service: 'orders',
       policy: 'adaptive',
-      maxAttempts: 2,
+      maxAttempts: 3,
       timeoutMs: 10_000,
       attemptTimeoutMs: undefined,
       readyTimeoutMs: 10_000,

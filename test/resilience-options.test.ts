@@ -18,7 +18,7 @@ function refusal(options: unknown): unknown {
 describe('the defaults', () => {
   it('are those of the documentation', () => {
     expect(resolve({})).toMatchObject({
-      maxAttempts: 2,
+      maxAttempts: 3,
       budget: { ratio: 0.2, minPerSecond: 10, windowMs: 10_000 },
       hedge: undefined,
       maxConcurrency: undefined,
@@ -58,7 +58,7 @@ describe('what is off', () => {
   it('is left out', () => {
     expect(resolve({ retry: false })).toMatchObject({ maxAttempts: 1, budget: undefined });
     expect(resolve({ retry: { budget: false } })).toMatchObject({
-      maxAttempts: 2,
+      maxAttempts: 3,
       budget: undefined,
     });
     expect(resolve({ hedge: false }).hedge).toBeUndefined();

@@ -74,7 +74,7 @@ function breakerThatIs(state: BreakerState): Breaker {
     state,
     heldUntilMs: -Infinity,
     admit: () => 0,
-    record: () => undefined,
+    record: () => false,
     trip: () => undefined,
     shutdown: () => undefined,
   };

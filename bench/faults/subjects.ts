@@ -29,19 +29,19 @@ export const PAIRS: readonly (readonly [retries: string, none: string])[] = [
 
 const WITHOUT_RETRIES = new Set(PAIRS.map(([, none]) => none));
 const HEDGED = 'Fairlead, undici, hedged';
-const THREE_ATTEMPTS = 'Fairlead, undici, three attempts';
+const TWO_ATTEMPTS = 'Fairlead, undici, two attempts';
 /** Other settings than the defaults, where they matter. */
 const SETTINGS: Readonly<Partial<Record<SceneName, readonly string[]>>> = {
   stopped: [HEDGED],
-  'three at once': [THREE_ATTEMPTS],
+  'three at once': [TWO_ATTEMPTS],
 };
-const FEW = [...OURS, HEDGED, THREE_ATTEMPTS, NGINX, 'haproxy leastconn, tuned'];
+const FEW = [...OURS, HEDGED, TWO_ATTEMPTS, NGINX, 'haproxy leastconn, tuned'];
 
 /** Who takes part in a scene of a full run. */
 export function castOf(scene: SceneName): string[] {
   if (scene === 'none') return OURS;
   if (scene === 'three, one stopped') return FEW;
-  const others = new Set([HEDGED, THREE_ATTEMPTS].filter((name) => !isSetIn(scene, name)));
+  const others = new Set([HEDGED, TWO_ATTEMPTS].filter((name) => !isSetIn(scene, name)));
   return Object.keys(SUBJECTS).filter((name) => !WITHOUT_RETRIES.has(name) && !others.has(name));
 }
 

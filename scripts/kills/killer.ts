@@ -7,9 +7,9 @@ const EVERY_MS = 1_000;
 /**
  * Kills one of the servers once a second, any of them, and starts it again at once.
  *
- * A call has two attempts by default, so one that meets two kills cannot but fail. No kill comes therefore before the calls
- * are over that began before the last one was mended. They take half a second, so that bounds nothing, unless the machine
- * is so busy that it takes seconds to start a server; such delays are counted.
+ * A call that meets as many kills as it has attempts cannot but fail. No kill comes therefore before the calls are over that
+ * began before the last one was mended. They take half a second, so that bounds nothing, unless the machine is so busy that
+ * it takes seconds to start a server; such delays are counted.
  */
 export class Killer {
   kills = 0;

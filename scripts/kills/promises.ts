@@ -6,7 +6,7 @@ import type { Failure, Load } from './load.js';
 import type { ServerLog } from './server-log.js';
 
 /** Attempts that a call may make by default. */
-const MAX_ATTEMPTS = 2;
+const MAX_ATTEMPTS = 3;
 
 /** Holds what the callers saw against what the servers say they have done. */
 export function checkPromises(loads: readonly Load[], log: ServerLog, broken: Violations): void {

@@ -278,7 +278,7 @@ async function drawSlowStart(): Promise<string> {
   return lineChart({
     title: 'Slow start: the share of an instance that comes back',
     subtitle:
-      'One of four, health checks every second. The ramp is as long as the outage was, at most 30 s.',
+      'One of four, health checks every second. The ramp is half as long as the outage was, at most 30 s.',
     x: { label: 'seconds', max: seconds, step: 10, format: String },
     y: {
       label: 'capacity, as a part of its weight',

@@ -9,6 +9,7 @@ export type CaseName = keyof typeof CASES;
 
 /** What differs from the defaults. */
 const CASES = {
+  two: { retry: { maxAttempts: 2 } },
   defaults: {},
   four: { retry: { maxAttempts: 4 } },
   fourNoBreaker: { retry: { maxAttempts: 4 }, breaker: false },

@@ -10,7 +10,8 @@ import { type CaseName, runOf } from './cases.js';
 
 const ROWS: readonly (readonly [what: string, name: CaseName])[] = [
   ['no retries', 'none'],
-  ['2 attempts (the default)', 'defaults'],
+  ['2 attempts', 'two'],
+  ['3 attempts (the default)', 'defaults'],
   ['4 attempts', 'four'],
   ['4 attempts, no breakers', 'fourNoBreaker'],
   ['4 attempts, **no budget**', 'fourNoBudget'],

@@ -13,7 +13,7 @@ export interface BreakerSettings {
   readonly consecutiveFailures: number;
   /** Length of the sliding window, in ms. */
   readonly windowMs: number;
-  /** First open time in ms; it doubles with each opening in a row, up to `maxOpenMs`. */
+  /** First open time in ms; half as long again with each opening in a row, up to `maxOpenMs`. */
   readonly openMs: number;
   readonly maxOpenMs: number;
 }
@@ -27,6 +27,12 @@ export interface BreakerHooks {
   /** It would have opened, and may not; not told again before the window's length has passed without that. */
   onHeld(): void;
 }
+
+/**
+ * Of the open time, from one opening to the next in a row. Less than twice: an instance that was bad for some seconds is to be
+ * tried again before it has been out half as long again.
+ */
+const GROWTH = 1.5;
 
 /** Equal to no permit. */
 const SHUT_DOWN: BreakerPermit = UNCOUNTED - 1;
@@ -48,8 +54,8 @@ export class OpossumBreaker implements Breaker {
   /** Of the permits that count: those given out since the last change of state. */
   #epoch = 0;
   #consecutive = 0;
-  /** How often its open time has doubled: with each opening in a row, without a whole quiet window between them. */
-  #doublings = 0;
+  /** How often its open time has grown: with each opening in a row, without a whole quiet window between them. */
+  #growths = 0;
   /** When this outage began, however often it has opened again since. */
   #outSinceMs = 0;
   #closedAtMs = -Infinity;
@@ -98,16 +104,18 @@ export class OpossumBreaker implements Breaker {
     nowMs: number,
     retryAfterMs?: number,
     answered = false,
-  ): void {
-    if (permit !== this.#epoch) return;
+  ): boolean {
+    if (permit !== this.#epoch) return false;
     const success = outcome === 'success';
     const counts = outcome !== 'ignored';
     if (counts && !success && retryAfterMs !== undefined) this.#retryAtMs = nowMs + retryAfterMs;
-    if (this.#state.kind === 'closed') {
+    const closes = success && this.#state.kind !== 'closed';
+    if (closes) this.#close(nowMs);
+    else if (this.#state.kind === 'closed') {
       if (counts) this.#count(success, nowMs, answered);
-    } else if (success) this.#close(nowMs);
-    else if (counts) this.#open(nowMs);
+    } else if (counts) this.#open(nowMs);
     else this.#become({ kind: 'half-open', probeUntilMs: undefined });
+    return closes;
   }
 
   trip(nowMs: number): void {
@@ -178,10 +186,10 @@ export class OpossumBreaker implements Breaker {
   #open(nowMs: number): void {
     const wasClosed = this.#state.kind === 'closed';
     if (wasClosed) this.#outSinceMs = nowMs;
-    if (wasClosed && nowMs - this.#closedAtMs >= this.settings.windowMs) this.#doublings = 0;
+    if (wasClosed && nowMs - this.#closedAtMs >= this.settings.windowMs) this.#growths = 0;
     // It pays to wait longer for an instance that is rested meanwhile. In panic it is called all the same, for most of
     // its peers fail too; once they are well again, it is to be found well as soon as they.
-    else if (this.#usedAtMs < this.#openedAtMs) this.#doublings++;
+    else if (this.#usedAtMs < this.#openedAtMs) this.#growths++;
     const untilMs = nowMs + this.#openMs(this.#retryAtMs - nowMs);
     this.#openedAtMs = nowMs;
     this.#heldUntilMs = -Infinity;
@@ -194,7 +202,7 @@ export class OpossumBreaker implements Breaker {
    */
   #openMs(askedMs: number): number {
     const { openMs, maxOpenMs } = this.settings;
-    const halfMs = Math.min(maxOpenMs, openMs * 2 ** this.#doublings) / 2;
+    const halfMs = Math.min(maxOpenMs, openMs * GROWTH ** this.#growths) / 2;
     const randomMs = this.env.rng.next() * halfMs;
     if (askedMs > maxOpenMs) return maxOpenMs - randomMs;
     return Math.min(maxOpenMs, Math.max(halfMs, askedMs) + randomMs);

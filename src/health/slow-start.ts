@@ -36,10 +36,10 @@ export class SlowStart {
   /**
    * The instance starts cold. One that warms up already starts again, and is done no sooner than it would have been.
    *
-   * @param outMs how long it was out, if it was: nothing cools in less than that.
+   * @param outMs how long it was out, if it was: nothing cools in less than that, and half of it is enough to warm up in.
    */
   begin(state: InstanceState, nowMs: number, outMs = Infinity): void {
-    const lastsMs = Math.min(this.slowStartMs, outMs);
+    const lastsMs = Math.min(this.slowStartMs, outMs / 2);
     if (lastsMs <= 0) return;
     const current = this.#warming.get(state);
     const leftMs = current === undefined ? 0 : endOf(current) - nowMs;

@@ -4,7 +4,7 @@ import type { InstanceRecord, Load, Outcome } from '../types.js';
 import { checkKeys, checkMs } from '../validate.js';
 
 export interface AdaptiveLoadOptions {
-  /** Time constant with which the latency estimate comes down, in ms. Default 3,000. */
+  /** Time constant with which the latency estimate comes down, in ms. Default 1,500. */
   readonly tauMs?: number | undefined;
 }
 
@@ -21,14 +21,15 @@ const LEAST_RATIO = 0.02;
  * Latency times queue over capacity and success: `latency * (pending + 1) / (weight * max(sr, 0.02)^2)`. It is not taken
  * in by an instance that fails fast, hangs, or is new:
  *
- * - A success moves the latency by Peak EWMA's rule (see `peakEwma`), here with `tauMs` 3 s.
+ * - A success moves the latency by Peak EWMA's rule (see `peakEwma`), here with `tauMs` 1.5 s.
  * - A failure or overload never lowers it, `max(estimate, elapsed)`, and lowers the success ratio `sr`, which averages
- *   over about 10 outcomes, falls faster with failures in a row, and returns to 1 within some 10 s.
+ *   over about 10 outcomes, falls faster with failures in a row, and returns to 1 within some 20 s, or with its breaker's closing.
  * - While an attempt waits for its answer the latency is at least the time it has waited: what Peak EWMA would learn
  *   were it answered now. So a hang shows at once. The estimate decays only while nothing is waited for: an instance
  *   that was slow is tried again with one call, not with a burst.
  * - An attempt that was overtaken, by a success of one begun later at the same instance, was slow for reasons of its own:
  *   its wait does not count, and its end does not raise the latency.
+ * - One whose breaker waits for a probe costs nothing: it is the breaker that spaces them.
  * - One never tried costs nothing, so it is tried at once. Until it is measured it counts as slow as the slowest known
  *   of its peers (30 ms if none), and its calls in flight squared: a newcomer is tried with few calls.
  *
@@ -41,7 +42,7 @@ const LEAST_RATIO = 0.02;
  */
 export function adaptiveLoad(options: AdaptiveLoadOptions = {}): Learner & Required<Load> {
   checkKeys('adaptiveLoad', options, ['tauMs']);
-  const tauMs = checkMs('adaptiveLoad.tauMs', options.tauMs ?? 3_000);
+  const tauMs = checkMs('adaptiveLoad.tauMs', options.tauMs ?? 1_500);
   const load: Tuned & Learner & Required<Load> = { name: 'adaptive', tauMs, of, seed, observe };
   return load;
 }
@@ -58,8 +59,16 @@ function of(this: Tuned, state: InstanceRecord, nowMs: number): number {
   const queue = measured === 0 ? (pending + 1) ** 2 : pending + 1;
   const cost = (latency(state, nowMs, this.tauMs) * queue) / state.capacity;
   if (state.successRatio === 1) return cost;
+  if (awaitsProbe(state, nowMs)) return 0;
   const ratio = Math.max(successRatioAt(state, nowMs), LEAST_RATIO);
   return cost / (ratio * ratio);
+}
+
+/** One attempt is to tell its breaker whether it is well again: what was learned before cannot. */
+function awaitsProbe({ breaker }: InstanceRecord, nowMs: number): boolean {
+  if (breaker.kind === 'closed') return false;
+  const fromMs = breaker.kind === 'open' ? breaker.untilMs : breaker.probeUntilMs;
+  return fromMs === undefined || nowMs >= fromMs;
 }
 
 function seed(this: Tuned, peers: readonly InstanceRecord[], nowMs: number): number {

@@ -491,7 +491,8 @@ it('hands over at once what nothing is to be decided about', async () => {
 });
 
 it('does not cut the connection of an answer that is not used and has come whole', async () => {
-  const { at, told, clock, attempts } = await sent('older');
+  const retry = { maxAttempts: 2 };
+  const { at, told, clock, attempts } = await sent('older', {}, { retry });
   at(0).start();
   at(0).head(503);
   at(0).data('busy');

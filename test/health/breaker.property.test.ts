@@ -12,7 +12,7 @@ const SETTINGS = {
   consecutiveFailures: 3,
   windowMs: 1_000,
   openMs: 100,
-  maxOpenMs: 700,
+  maxOpenMs: 300,
 };
 
 type Step =
@@ -269,7 +269,7 @@ class Checked {
     // One that was called all the time has had no rest: no reason to wait longer for it than for its peers.
     const wasUsed = this.#fullMs > 0 && this.#usedAtMs >= this.#lastOpenMs;
     if (wasUsed) this.met.add('open, and used');
-    const fullMs = wasUsed ? this.#fullMs : this.#fullMs * 2;
+    const fullMs = wasUsed ? this.#fullMs : this.#fullMs * 1.5;
     this.#fullMs = Math.min(SETTINGS.maxOpenMs, Math.max(SETTINGS.openMs, fullMs));
     this.#lastOpenMs = nowMs;
     const forMs = change.state.untilMs - nowMs;
@@ -321,7 +321,7 @@ async function run(steps: fc.Arbitrary<Step>): Promise<Set<string>> {
 describe('whatever comes in whatever order', () => {
   const everything = [
     ...['late', 'closed', 'ignored probe', 'open -> probe', 'half-open -> probe'],
-    ...['open 100', 'open 200', 'open 400', 'open 700', 'asked for longer'],
+    ...['open 100', 'open 150', 'open 225', 'open 300', 'asked for longer'],
   ];
 
   it('a breaker keeps its promises', async () => {

@@ -186,7 +186,7 @@ describe('an opening', () => {
     expect(new Rig({}, fixedRng(1 - 2 ** -53)).run('FFFFF').openForMs()).toBeCloseTo(1_000, 6);
   });
 
-  it('doubles with each failed probe up to maxOpenMs', async () => {
+  it('lasts half as long again with each failed probe, up to maxOpenMs', async () => {
     const rig = new Rig({ maxOpenMs: 5_000 });
     rig.run('FFFFF');
     const lengths = [rig.openForMs()];
@@ -195,7 +195,7 @@ describe('an opening', () => {
       rig.run('F');
       lengths.push(rig.openForMs());
     }
-    expect(lengths).toEqual([500, 1_000, 2_000, 2_500, 2_500, 2_500]);
+    expect(lengths).toEqual([500, 750, 1_125, 1_687.5, 2_500, 2_500]);
   });
 
   it('stays within its bounds after a thousand failed probes', async () => {
@@ -209,12 +209,12 @@ describe('an opening', () => {
     expect(rig.openForMs()).toBeLessThan(60_000);
   });
 
-  it('goes on doubling when it opens again soon after closing, and starts over after a quiet window', async () => {
+  it('goes on growing when it opens again soon after closing, and starts over after a quiet window', async () => {
     const rig = new Rig();
     rig.run('FFFFF');
     await rig.waitOpen();
     rig.run('SFFFFF');
-    expect(rig.openForMs()).toBe(1_000);
+    expect(rig.openForMs()).toBe(750);
     await rig.waitOpen();
     rig.run('S');
     await rig.clock.advance(10_000);
@@ -255,7 +255,7 @@ describe('half-open', () => {
     const { rig, probe } = await halfOpen();
     rig.end(probe, outcome);
     expect(rig.kind).toBe('open');
-    expect(rig.openForMs()).toBe(1_000);
+    expect(rig.openForMs()).toBe(750);
   });
 
   it('stays half-open when the probe is ignored, and admits another', async () => {
@@ -379,11 +379,11 @@ describe('the time it was out', () => {
     const rig = new Rig().run('FFFFF');
     await rig.waitOpen(); // 500
     rig.run('F');
-    await rig.waitOpen(); // 1,000 more
+    await rig.waitOpen(); // 750 more
     await rig.clock.advance(250);
     rig.run('IS');
     expect(rig.kind).toBe('closed');
-    expect(rig.outs.at(-1)).toBe(1_750);
+    expect(rig.outs.at(-1)).toBe(1_500);
     expect(rig.outs.slice(0, -1)).toEqual(rig.outs.slice(0, -1).map(() => 0));
     await rig.clock.advance(60_000);
     rig.run('FFFFF');
@@ -462,7 +462,7 @@ describe('Retry-After', () => {
     rig.end(late, 'overload', 20_000);
     expect(rig.openForMs()).toBe(500);
     await rig.waitOpen();
-    expect(rig.run('F').openForMs()).toBe(1_000);
+    expect(rig.run('F').openForMs()).toBe(750);
   });
 });
 
@@ -582,7 +582,7 @@ describe('a trip', () => {
     expect(rig.kind).toBe('closed');
   });
 
-  it('makes the outcomes of attempts in flight late, and doubles with the openings before', async () => {
+  it('makes the outcomes of attempts in flight late, and lasts longer for the openings before', async () => {
     const rig = new Rig();
     const late = rig.admit();
     rig.trip();
@@ -590,7 +590,7 @@ describe('a trip', () => {
     expect(rig.kind).toBe('open');
     await rig.waitOpen();
     rig.run('S');
-    expect(rig.trip().openForMs()).toBe(1_000);
+    expect(rig.trip().openForMs()).toBe(750);
   });
 });
 

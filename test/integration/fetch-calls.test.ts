@@ -316,7 +316,10 @@ describe('what sends', () => {
 describe('a wrapped fetch that fails', () => {
   it('tells the story of the call with the error of fetch', async () => {
     const ports = [await refusedPort(), await refusedPort()];
-    const client = clientOver(ports.map((port) => ({ port })));
+    const client = clientOver(
+      ports.map((port) => ({ port })),
+      { retry: { maxAttempts: 2 } },
+    );
     const error = await failureOf(wrapFetch(client)('http://orders/'));
     expect([error.constructor, error.message]).toEqual([TypeError, 'fetch failed']);
     expect(error.cause).toMatchObject({ code: 'ECONNREFUSED' });

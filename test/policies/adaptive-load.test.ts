@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { adaptiveLoad } from '../../src/policies/adaptive-load.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
-import type { InstanceRecord, Outcome } from '../../src/types.js';
+import type { BreakerState, InstanceRecord, Outcome } from '../../src/types.js';
 import { candidate } from '../support/candidates.js';
 import { expectInvalidOption } from '../support/errors.js';
 import { thrownBy } from '../support/promises.js';
@@ -27,18 +27,29 @@ describe('the load', () => {
     expect(load.of(record({ successRatio: 0.001 }), 0)).toBeCloseTo(250_000);
   });
 
-  it('sees the success ratio return to 1 with a time constant of 10 s', () => {
+  it('sees the success ratio return to 1 with a time constant of 20 s', () => {
     // Waiting, so that the latency does not decay at the same time.
-    const failing = record({ successRatio: 0.2, waitingSinceMs: 9_990 });
-    expect(load.of(failing, 10_000)).toBeCloseTo(100 / (1 - 0.8 / Math.E) ** 2);
+    const failing = record({ successRatio: 0.2, waitingSinceMs: 19_990 });
+    expect(load.of(failing, 20_000)).toBeCloseTo(100 / (1 - 0.8 / Math.E) ** 2);
   });
 
   it('is 0 for one never tried, whatever its seed and weight', () => {
     expect(load.of(record({ attempts: 0, measured: 0, ewmaMs: 30 }, 7), 0)).toBe(0);
   });
 
+  it('is 0 for one whose breaker waits for a probe, as soon as it does and no longer', () => {
+    const of = (breaker: BreakerState): number =>
+      load.of(record({ successRatio: 0.5, ewmaAtMs: 50, breaker }), 50);
+    expect(of({ kind: 'closed' })).toBeCloseTo(400);
+    expect(of({ kind: 'open', untilMs: 51 })).toBeCloseTo(400);
+    expect(of({ kind: 'open', untilMs: 50 })).toBe(0);
+    expect(of({ kind: 'half-open', probeUntilMs: 51 })).toBeCloseTo(400); // its probe is under way
+    expect(of({ kind: 'half-open', probeUntilMs: 50 })).toBe(0);
+    expect(of({ kind: 'half-open', probeUntilMs: undefined })).toBe(0);
+  });
+
   it('decays with tau while nothing is waited for', () => {
-    expect(load.of(record(), 3_000)).toBeCloseTo(100 / Math.E);
+    expect(load.of(record(), 1_500)).toBeCloseTo(100 / Math.E);
     expect(adaptiveLoad({ tauMs: 500 }).of(record(), 500)).toBeCloseTo(100 / Math.E);
   });
 
@@ -105,7 +116,7 @@ describe('the estimate', () => {
 
   it('comes down to a faster one with tau, overtaken or not', () => {
     expect(after(10, 'success', {}, 1_000, true)).toBe(after(10, 'success'));
-    const w = Math.exp(-1 / 3);
+    const w = Math.exp(-1 / 1.5);
     expect(after(10, 'success')).toBeCloseTo(100 * w + 10 * (1 - w));
   });
 

@@ -31,7 +31,7 @@ describe('options', () => {
   it('hand tau on to the load', () => {
     const { state } = candidate('a', 1, { measured: 1, ewmaMs: 100 });
     expect(adaptive({ tauMs: 500 }).load?.of(state, 500)).toBeCloseTo(100 / Math.E);
-    expect(adaptive().load?.of(state, 3_000)).toBeCloseTo(100 / Math.E);
+    expect(adaptive().load?.of(state, 1_500)).toBeCloseTo(100 / Math.E);
   });
 
   it('are refused when unknown or out of range', () => {

@@ -59,6 +59,43 @@ describe('a black hole that heals', () => {
   });
 });
 
+/** Seconds from the end of a fault of 6 s at one of four until it has half its share again, looked at over 0.5 s. */
+async function secondsUntilBack(bad: Server['serve'], seed: number): Promise<number> {
+  const [fromMs, toMs, untilMs] = [10_000, 16_000, 30_000];
+  const well: Server['serve'] = (_nowMs, rng) => ({ ms: 2.4 + exponentialMs(rng, 0.6) });
+  const serve: Server['serve'] = (nowMs, rng) =>
+    (nowMs >= fromMs && nowMs < toMs ? bad : well)(nowMs, rng);
+  const servers = ['bad', 'good0', 'good1', 'good2'].map((id) => ({
+    id,
+    serve: id === 'bad' ? serve : well,
+  }));
+  const run = { policy: 'adaptive', servers, perSecond: 500, durationMs: untilMs } as const;
+  // As clients are by default.
+  const sent = await simulate({ ...run, seed, options: { breaker: {}, slowStartMs: 30_000 } });
+  expect(shareOf(sent, 'bad', fromMs, toMs), 'it was out').toBeLessThan(0.01);
+  for (let atMs = toMs + 500; atMs <= untilMs; atMs += 100) {
+    if (shareOf(sent, 'bad', atMs - 500, atMs) >= 0.5 / 4) return (atMs - toMs) / 1_000;
+  }
+  return Infinity;
+}
+
+describe('one of four that is bad for 6 s', () => {
+  it.each<[string, Server['serve']]>([
+    ['takes 50 ms instead of 3', (_nowMs, rng) => ({ ms: 50 + exponentialMs(rng, 0.6) })],
+    ['fails at once', () => ({ ms: 1, outcome: 'failure' })],
+    // A third of a `timeoutMs` of 2 s; what hangs at the end is answered then.
+    [
+      'hangs',
+      (nowMs) =>
+        nowMs < 15_333
+          ? { ms: 667, outcome: 'failure' }
+          : { ms: 16_003 - nowMs, outcome: 'success' },
+    ],
+  ])('has half its share again within 5 s: it %s', async (_what, bad) => {
+    expect(most(await perSeed((seed) => secondsUntilBack(bad, seed)))).toBeLessThanOrEqual(5);
+  });
+});
+
 describe('2 slow of 4: two answer in 2 s, two in about 50 ms', () => {
   it('adaptive sends the slow ones at most 0.1 % of the calls', async () => {
     const shares = await perSeed((seed) => slowPair('adaptive', seed));

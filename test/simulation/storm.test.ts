@@ -57,14 +57,16 @@ function expectRecovered(run: readonly StormSecond[], phases: Phases): void {
   expect(later.at(-1)?.out, 'no breaker is open').toBe(0);
 }
 
+const TWO = { retry: { maxAttempts: 2 } };
 const FOUR = { retry: { maxAttempts: 4 } };
 const HALF_ONLY: Phases = { ...PHASES, half: 30, all: 0 };
 const ALL_ONLY: Phases = { ...PHASES, half: 0 };
 
 const VARIANTS: readonly (readonly [string, Phases, Partial<ClientOptions>])[] = [
-  ['half, then all fail; 2 attempts', PHASES, {}],
+  ['half, then all fail; 2 attempts', PHASES, TWO],
+  ['half, then all fail; 3 attempts, the default', PHASES, {}],
   ['half, then all fail; 4 attempts', PHASES, FOUR],
-  ['half fail for 30 s; 2 attempts', HALF_ONLY, {}],
+  ['half fail for 30 s; 3 attempts, the default', HALF_ONLY, {}],
   ['half fail for 30 s; 4 attempts, p2c', HALF_ONLY, { ...FOUR, policy: 'p2c' }],
   ['all fail for 30 s; 4 attempts', ALL_ONLY, FOUR],
   ['half, then all fail; 4 attempts, no breakers', PHASES, { ...FOUR, breaker: false }],

@@ -103,15 +103,13 @@ export const FAIRLEAD: Readonly<Record<string, Subject>> = {
   'Fairlead, undici': fairlead(DEFAULTS, byUndici),
   'Fairlead, fetch': fairlead(DEFAULTS, byFetch),
   'Fairlead, axios': fairlead(DEFAULTS, byAxios),
-  'Fairlead, undici, hedged': fairlead(
-    '`hedge: true` and three attempts; else defaults, `timeoutMs` 2,000',
+  'Fairlead, undici, hedged': fairlead('`hedge: true`; else the same', byUndici, { hedge: true }),
+  'Fairlead, undici, two attempts': fairlead(
+    '`retry: { maxAttempts: 2 }`; else the same',
     byUndici,
-    { hedge: true, retry: { maxAttempts: 3 } },
-  ),
-  'Fairlead, undici, three attempts': fairlead(
-    '`retry: { maxAttempts: 3 }`; else the same',
-    byUndici,
-    { retry: { maxAttempts: 3 } },
+    {
+      retry: { maxAttempts: 2 },
+    },
   ),
   'Fairlead, undici, no retries': fairlead('`retry: false`; else the same', byUndici, {
     retry: false,
