@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { allowManyListeners } from './abortable.js';
 import type { CallFunction } from './attempt.js';
 import type { Bulkhead, Turn } from './bulkhead.js';
+import { type AbortListener, Cancellation } from './cancellation.js';
 import type { Caller } from './caller.js';
 import { CallErrors } from './call-errors.js';
 import { type CallOptions, checkVerdict } from './call-options.js';
@@ -94,6 +95,8 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
   #owesRetry = false;
   /** It is under way within the bound on calls. */
   #hasTurn = false;
+  /** What the caller's signal tells. */
+  #listener: AbortListener | undefined;
 
   constructor(
     private readonly caller: Caller,
@@ -147,7 +150,15 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
   #listenTo(signal: AbortSignal): void {
     if (signal.aborted) throw signal.reason as Error; // a polyfill may know no `throwIfAborted`
     allowManyListeners(signal);
-    signal.addEventListener('abort', this, ONCE);
+    this.#listener = signal instanceof Cancellation ? this : this.#asFunction();
+    signal.addEventListener('abort', this.#listener, ONCE);
+  }
+
+  /** Node makes an object one itself, which lasts until the next full collection; and not all polyfills take objects. */
+  #asFunction(): () => void {
+    return () => {
+      this.handleEvent();
+    };
   }
 
   /** The caller's signal has aborted. */
@@ -266,7 +277,7 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
     const { guards, gate } = this.deps;
     if (this.#hasTurn) guards.bulkhead?.leave(); // before it is told: it may be followed by another at once
     if (this.#owesRetry) guards.budget?.putBack(this.clock.now());
-    this.signal?.removeEventListener('abort', this);
+    if (this.#listener !== undefined) this.signal?.removeEventListener('abort', this.#listener);
     this.#tell(settled); // who waits for the last call to close waits for its end to be told, too
     gate.leave();
     this.emitDestroy(); // costs nothing where no hook listens; one that does keeps a note of each call until then

@@ -1,4 +1,4 @@
-import { getEventListeners, getMaxListeners, setMaxListeners } from 'node:events';
+import { EventEmitter, getEventListeners, getMaxListeners, setMaxListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { abortable, allowManyListeners } from '../src/abortable.js';
 import { settle } from '../src/testing/manual-clock.js';
@@ -85,6 +85,34 @@ describe('one signal for many calls', () => {
     expect(await client.call(() => 'well', { signal: polyfill })).toBe('well');
     await client.close();
   });
+
+  // As node-abort-controller has it: over an EventEmitter, which takes functions alone.
+  it.each(['completes', 'is cancelled in flight', 'was cancelled before'])(
+    'may be that of a polyfill over an EventEmitter: a call that %s',
+    async (how) => {
+      const { client } = await rig(['a']);
+      const emitter = new EventEmitter();
+      const abort = { aborted: how === 'was cancelled before', reason: new Error('enough') };
+      const signal = Object.assign(abort, {
+        addEventListener: (name: string, fn: () => void) => emitter.on(name, fn),
+        removeEventListener: (name: string, fn: () => void) => emitter.off(name, fn),
+      }) as unknown as AbortSignal;
+      const answer = deferred<string>();
+      const call = watched(client.call(() => answer.promise, { signal }));
+      await settle();
+      if (how === 'completes') answer.resolve('well');
+      else if (!abort.aborted) {
+        abort.aborted = true;
+        emitter.emit('abort');
+      }
+      await settle();
+      if (how === 'completes') expect(call.value).toBe('well');
+      else expect(call.error).toBe(abort.reason);
+      expect(emitter.listenerCount('abort')).toBe(0);
+      expect(client.snapshot().inFlight).toBe(0);
+      await client.close();
+    },
+  );
 
   it('keeps the bound that the application has set', () => {
     const { signal } = new AbortController();
