@@ -42,7 +42,8 @@ export interface InstanceSnapshot {
   readonly limit: number | undefined;
   /** Latency estimate in ms; `undefined` until something was measured. */
   readonly ewmaMs: number | undefined;
-  /** Share of good outcomes, 0 to 1, over about the last 10; returns to 1 within some 20 s without any, or with its breaker's closing. */
+  /** Share of good outcomes, 0 to 1, over about the last 10; returns to 1 with a time
+   * constant of 20 s without any, or with its breaker's closing. */
   readonly successRatio: number;
   readonly breaker: BreakerState['kind'];
   /** Its breaker would have opened lately, but too many of its peers are out. */

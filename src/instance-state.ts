@@ -265,17 +265,16 @@ export class InstanceState implements InstanceRecord, Candidate, LeaseOwner, Wai
       retryAfterMs,
       failedAfterAll,
     );
-    if (closed === true) this.#beginAnew(nowMs - lease.startedAtMs);
+    if (closed === true) this.#beginAnew();
     if (outcome === 'ignored') return;
     const standsOut = this.#watch?.record(outcome === 'success', nowMs, failedAfterAll);
     if (standsOut === true) this.#breaker?.trip(nowMs);
   }
 
-  /** Its probe has ended an outage: what took it out is history, here as with the breaker. */
-  #beginAnew(latencyMs: number): void {
+  /** Its probe has ended an outage: what failed then is history, here as with the breaker. */
+  #beginAnew(): void {
     this.successRatio = 1;
     this.failuresInARow = 0;
-    this.ewmaMs = latencyMs;
   }
 
   /** Learns from the latency of one attempt, which waits no longer. */

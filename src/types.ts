@@ -163,7 +163,7 @@ export interface InstanceRecord {
   readonly ewmaAtMs: number;
   /** Outcomes seen that count (success, failure, overload). */
   readonly measured: number;
-  /** Share of good outcomes, 0 to 1, averaged over about the last 10, as of `ewmaAtMs`. */
+  /** Share of good outcomes, 0 to 1, averaged over about the last 10, as of `ewmaAtMs`; 1 again when its breaker closes. */
   readonly successRatio: number;
   /** Failures and overloads since the last success. */
   readonly failuresInARow: number;
@@ -329,6 +329,7 @@ export interface Timer {
   unref(): void;
 }
 
+/** Its methods are called as methods: they may need their `this`. */
 export interface Rng {
   /** Uniform in [0, 1). */
   next(): number;

@@ -23,7 +23,8 @@ const LEAST_RATIO = 0.02;
  *
  * - A success moves the latency by Peak EWMA's rule (see `peakEwma`), here with `tauMs` 1.5 s.
  * - A failure or overload never lowers it, `max(estimate, elapsed)`, and lowers the success ratio `sr`, which averages
- *   over about 10 outcomes, falls faster with failures in a row, and returns to 1 within some 20 s, or with its breaker's closing.
+ *   over about 10 outcomes, falls faster with failures in a row, and returns to 1 with a time constant of 20 s, or
+ *   with its breaker's closing.
  * - While an attempt waits for its answer the latency is at least the time it has waited: what Peak EWMA would learn
  *   were it answered now. So a hang shows at once. The estimate decays only while nothing is waited for: an instance
  *   that was slow is tried again with one call, not with a burst.
@@ -67,8 +68,8 @@ function of(this: Tuned, state: InstanceRecord, nowMs: number): number {
 /** One attempt is to tell its breaker whether it is well again: what was learned before cannot. */
 function awaitsProbe({ breaker }: InstanceRecord, nowMs: number): boolean {
   if (breaker.kind === 'closed') return false;
-  const fromMs = breaker.kind === 'open' ? breaker.untilMs : breaker.probeUntilMs;
-  return fromMs === undefined || nowMs >= fromMs;
+  // After a probe that came to nothing, as when its caller gave up, no time is set: those calls are not to be its next.
+  return nowMs >= (breaker.kind === 'open' ? breaker.untilMs : (breaker.probeUntilMs ?? Infinity));
 }
 
 function seed(this: Tuned, peers: readonly InstanceRecord[], nowMs: number): number {
@@ -88,7 +89,8 @@ function observe(
 ): number {
   if (elapsedMs >= state.ewmaMs) return overtaken ? state.ewmaMs : elapsedMs;
   if (outcome !== 'success') return state.ewmaMs;
-  if (state.measured === 0) return elapsedMs; // a seed is no measurement
+  // A seed is no measurement, and what was measured in an outage is none of what is well again.
+  if (state.measured === 0 || state.breaker.kind === 'half-open') return elapsedMs;
   const w = decay(nowMs - state.ewmaAtMs, this.tauMs);
   return state.ewmaMs * w + elapsedMs * (1 - w);
 }

@@ -45,7 +45,8 @@ describe('the load', () => {
     expect(of({ kind: 'open', untilMs: 50 })).toBe(0);
     expect(of({ kind: 'half-open', probeUntilMs: 51 })).toBeCloseTo(400); // its probe is under way
     expect(of({ kind: 'half-open', probeUntilMs: 50 })).toBe(0);
-    expect(of({ kind: 'half-open', probeUntilMs: undefined })).toBe(0);
+    // A probe came to nothing, as when its caller gave up: nobody says when the next is due.
+    expect(of({ kind: 'half-open', probeUntilMs: undefined })).toBeCloseTo(400);
   });
 
   it('decays with tau while nothing is waited for', () => {
@@ -113,6 +114,13 @@ describe('the estimate', () => {
       expect(after(500, outcome, {}, 1_000, true)).toBe(100);
     },
   );
+
+  it('comes down at once to a success at one whose breaker is half-open, and is not raised by one overtaken', () => {
+    const breaker: BreakerState = { kind: 'half-open', probeUntilMs: 9_000 };
+    expect(after(10, 'success', { breaker })).toBe(10);
+    expect(after(500, 'success', { breaker }, 1_000, true)).toBe(100);
+    expect(after(10, 'failure', { breaker })).toBe(100);
+  });
 
   it('comes down to a faster one with tau, overtaken or not', () => {
     expect(after(10, 'success', {}, 1_000, true)).toBe(after(10, 'success'));

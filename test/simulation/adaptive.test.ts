@@ -1,6 +1,6 @@
 /**
- * What the default policy is for, shown by runs of the real client on an event clock (breakers off, one attempt per
- * call) against modelled servers. Arrivals are Poisson; every run is repeatable from its seed.
+ * What the default policy is for, shown by runs of the real client on an event clock (breakers off but where
+ * they are what it is about, one attempt per call) against modelled servers. Arrivals are Poisson; every run is repeatable from its seed.
  */
 import { describe, expect, it } from 'vitest';
 import { createClient } from '../../src/client.js';
