@@ -1,5 +1,5 @@
 /**
- * What the wrappers cost end to end, beside the bare clients and their peers: `npm run bench -- http`. Takes some five
+ * What the wrappers cost end to end, beside the bare clients and their peers: `npm run bench -- http`. Takes some nine
  * minutes; `--quick` a half, `--only undici` (or sidecar, axios, fetch, grpc) that group. haproxy and nginx are fetched from
  * Debian's packages where there are none.
  *
@@ -29,7 +29,7 @@ const plan: Plan = {
   inFlight: 64,
   ...(wanted.quick
     ? { lives: 1, rounds: 3, roundMs: 250, warmUpMs: 1_000 }
-    : { lives: 3, rounds: 7, roundMs: 300, warmUpMs: 1_200 }),
+    : { lives: 3, rounds: 7, roundMs: 400, warmUpMs: 5_000 }),
 };
 const only = (name: GroupName): boolean => wanted.only === '' || wanted.only === name;
 const PACKAGES = ['undici', 'axios', 'axios-retry', 'opossum', 'p-retry', '@grpc/grpc-js'];

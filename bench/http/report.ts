@@ -16,12 +16,12 @@ export interface Results {
 /** The results as Markdown. */
 export function report({ machine, plan, goals, groups }: Results): string {
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
-  const { backends, inFlight, lives, rounds, roundMs } = plan;
+  const { backends, inFlight, lives, rounds, roundMs, warmUpMs } = plan;
   return `# What the wrappers cost, end to end
 
 ${machine.cpu}, ${machine.cores} cores, Node ${machine.node}; ${versions.join(', ')}.
 
-${inFlight} requests in flight from one process to ${backends} backends on loopback, all in one process, whose answers cost next to nothing; connections are kept. Each subject is in a process of its own; they take turns of ${roundMs} ms, ${rounds} in each of ${lives} lives. Requests/s and CPU time are medians. Ratios are of rounds that followed one another: median, and quartiles in brackets; by CPU time it is bare over the subject, so that more is better in both. CPU time is the client's, all threads (the garbage collector's too), and the proxy's where there is one, in brackets of that. Who is busy all the time is the bottleneck.
+${inFlight} requests in flight from one process to ${backends} backends on loopback, all in one process, whose answers cost next to nothing; connections are kept. Each subject is in a process of its own, warmed up for ${String(warmUpMs / 1_000)} s; they take turns of ${roundMs} ms, ${rounds} in each of ${lives} lives. Requests/s and CPU time are medians. Ratios are of rounds that followed one another: median, and quartiles in brackets; by CPU time it is bare over the subject, so that more is better in both. CPU time is the client's, all threads (the garbage collector's too), and the proxy's where there is one, in brackets of that. Who is busy all the time is the bottleneck.
 
 ## Goals
 

@@ -31,18 +31,25 @@ What it would take: code that V8 does not check, or other bounds. It was tried t
       'A call that fails',
       'By number',
     ],
+    profile: `**Where the time of a failing call goes.** More than half of it is the error that the function itself makes: V8 writes down ten frames of the stack with it, and within a call there are ten, where the plain rejection that it is measured by has three. The row "ten functions deep" is that rejection with as many frames, and a failing call costs little more than it and a call that succeeds. What it would take: to call the function from a shorter stack, which is another turn of the microtask queue in every call.`,
   },
   {
     name: 'http',
     title: 'HTTP, end to end',
     text: 'Requests per second through the wrapped clients beside the bare ones, to backends that cost next to nothing.',
     headings: ['Undici', 'undici', 'Axios', 'axios', 'Fetch', 'fetch'],
+    profile: `**Where the time goes, undici.** About 3 us more for each request than through bare Pools that are taken in turn, sampled in a process that does nothing else: 0.7 us are \`compose\` itself (a Proxy around the dispatcher, a bound function, a second handler around the caller's), 1.8 us some sixty functions of Fairlead's of which none has more than 0.15, and 0.6 us garbage and the clock. A handler that picks and ends a lease does 0.94 of bare; with the call engine (deadline, attempt limit, breaker, retry, budget) it is 0.88, with a reply that is kept until the call has decided 0.85. What it would take: one object for a first attempt, which becomes a call when that fails; that is fewer objects and fewer functions, in a second copy of the path that matters most.
+
+**axios and fetch.** An adapter of axios that does no more than pick and send does 0.99 of bare, one that makes a \`client.call\` 0.93 to 0.97: the call that takes 0.9 us where calls are made one after another takes 7 to 13 us there, for axios, follow-redirects and \`node:http\` run through so much code in between that none of its own is left in the processor's caches. The wrapper has another 15 us, spread alike: to leave out its agents, its copies of headers and config, signal, redirects and load reports all at once gives back 5. \`axios-retry\`, which does nothing unless a request fails, does 0.93.
+
+**The proxies.** With a core of its own a proxy costs the client next to nothing and bare undici no more than does the path through it, so that 1.4 times of that is more than bare undici itself does.`,
   },
   {
     name: 'faults',
     title: 'Faults',
     text: 'What callers notice when instances go bad, at a constant rate of calls: latency is counted from when a call was due.',
     headings: ['slow', 'failing', 'killed', 'stopped', 'three'],
+    profile: `**What the ratios of p99 are worth.** Of 500 calls per second p99 is the fifteenth slowest of the 1,500 before a fault: where nothing goes bad at all, the ratio of two such stretches lies between 0.8 and 1.8 here ("none", the scene without a fault). 1.2 cannot be told from that in single runs on a machine with two cores that load, client and four servers share; it would take cores of their own.`,
   },
   {
     name: 'memory',
@@ -54,6 +61,9 @@ What it would take: code that V8 does not check, or other bounds. It was tried t
     title: 'New lists, and long ones',
     text: 'How long a new list of 10,000 instances holds up the event loop, and what a call costs over a long one.',
     headings: ['A new list', 'A longer list'],
+    profile: `**Where the time goes.** A list with changes is taken in by comparing each of the 10,000 with what is known, field by field, 2 ms; what has changed is merged into a list in order, ids are looked up in a map, and the next pick builds its tables anew, over all: a third. The rest is memory that is no longer in the processor's caches (the list is 8 MB with its tags and labels) and what the collector makes of a whole list that is garbage at once. What it would take: adapters that hand on changes in place of lists.
+
+**A longer list.** Records of 10,000 instances are some megabytes, the processor keeps 2 near it. A call touches the record of each candidate, the instance, its breaker, window and list of waiting attempts, some 15 to 20 lines of memory at 20 to 40 ns where they are far away: 0.6 us, whatever the code. What it would take is fewer lines for each instance; one typed array for a set was tried for picks (see there), and gave nothing.`,
   },
   {
     name: 'breakers',
