@@ -18,7 +18,7 @@ export const SECTIONS: readonly Section[] = [
 
 At n = 10,000 the records are some megabytes, and the processor keeps 2 MB near: a dependent read takes 1.8 ns of 32 KB, 5 ns of 1 MB, 15 ns of 2 MB, 30 ns of 4 MB here. A candidate is a record and the numbers that V8 keeps beside it; the one picked is followed to its instance and its port, which alone is 25 to 30 ns, and the floor, of two fields in a row, has no such way.
 
-What it would take: code that V8 does not check, or other bounds. It was tried to keep what picks compare in one typed array for the set, a row of 64 bytes for each instance: in a copy of the pick \`adaptive\` took 85 ns at n = 10,000 so, but in the library 127, no less than as it is (125 to 142), and a sixth more than before at n = 10 and 100, while \`p2c\` rose from 35 to 53 at 10,000: its two numbers lie in the record, which is on the way to the instance anyway. So it was left.`,
+What it would take: code that V8 does not check, or other bounds. It was tried to keep what picks compare in one typed array for the set, a row of 64 bytes for each instance: in a copy of the pick \`adaptive\` took 85 ns at n = 10,000 so, but in the library 127, no less than as it is (126 beside it), and a sixth more than before at n = 10 and 100, while \`p2c\` rose from 35 to 53 at 10,000: its two numbers lie in the record, which is on the way to the instance anyway. So it was left.`,
   },
   {
     name: 'call',
@@ -63,9 +63,7 @@ What it would take: code that V8 does not check, or other bounds. It was tried t
     title: 'New lists, and long ones',
     text: 'How long a new list of 10,000 instances holds up the event loop, and what a call costs over a long one.',
     headings: ['A new list', 'A longer list'],
-    profile: `**Where the time goes.** A list with changes is taken in by comparing each of the 10,000 with what is known, field by field, 2 ms; what has changed is merged into a list in order, ids are looked up in a map, and the next pick builds its tables anew, over all: a third. The rest is memory that is no longer in the processor's caches (the list is 8 MB with its tags and labels) and what the collector makes of a whole list that is garbage at once. What it would take: adapters that hand on changes in place of lists.
-
-**A longer list.** Records of 10,000 instances are some megabytes, the processor keeps 2 near it. A call touches the record of each candidate, the instance, its breaker, window and list of waiting attempts, some 15 to 20 lines of memory at 20 to 40 ns where they are far away: 0.6 us, whatever the code. What it would take is fewer lines for each instance; one typed array for a set was tried for picks (see there), and gave nothing.`,
+    profile: `**Where the time of a longer list goes.** Records of 10,000 instances are some megabytes, the processor keeps 2 near it. A call touches the record of each candidate, the instance, its breaker, window and list of waiting attempts, some twenty lines of memory in all, and where they are far away each takes 30 ns (measured, see the picks): 0.6 us, whatever the code. What it would take is fewer lines for each instance; one typed array for a set was tried for picks, and gave nothing.`,
   },
   {
     name: 'breakers',
