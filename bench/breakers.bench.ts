@@ -8,7 +8,6 @@
  */
 import { fork } from 'node:child_process';
 import type { EventEmitter } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -18,6 +17,7 @@ import { type ClientOptions, createClient } from 'fairlead';
 import { memoryAdapter } from 'fairlead/testing';
 import CircuitBreaker from 'opossum';
 import { figure, table } from './pick/markdown.js';
+import { writeResults } from './write-results.js';
 
 const ROUNDS = 3;
 const BREAKERS = 10_000;
@@ -217,11 +217,8 @@ async function main(): Promise<void> {
     medians,
   );
   console.log(markdown);
-  const folder = new URL('./results/', import.meta.url);
   const results = { machine, opossum: version, breakers: BREAKERS, rounds };
-  await mkdir(folder, { recursive: true });
-  await writeFile(new URL('breakers.json', folder), `${JSON.stringify(results, undefined, 2)}\n`);
-  await writeFile(new URL('breakers.md', folder), markdown);
+  await writeResults('breakers', results, markdown);
 }
 
 function report(where: string, medians: readonly (readonly [string, Measured])[]): string {

@@ -6,13 +6,13 @@
  * whom is said in call/jobs.ts, how in call/job-run.ts (rounds) and call/time-calls.ts. Writes bench/results/call.json
  * and call.md when all jobs ran in full.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { goalsOf } from './call/goals.js';
 import { type JobResult, type Plan, runJob } from './call/job-run.js';
 import { JOBS } from './call/jobs.js';
 import { report, type Results } from './call/report.js';
 import { describeMachine } from './pick/machine.js';
+import { writeResults } from './write-results.js';
 
 const { values: wanted } = parseArgs({
   options: {
@@ -38,8 +38,5 @@ const results: Results = {
 console.log(report(results));
 
 if (!wanted.quick && wanted.only === '') {
-  const folder = new URL('./results/', import.meta.url);
-  await mkdir(folder, { recursive: true });
-  await writeFile(new URL('call.json', folder), `${JSON.stringify(results, undefined, 2)}\n`);
-  await writeFile(new URL('call.md', folder), report(results));
+  await writeResults('call', results, report(results));
 }

@@ -3,7 +3,6 @@
  * minutes. Real agents on loopback, watchers in processes of their own. Runs the built package. Writes
  * bench/results/consul.json and consul.md.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { startConsulAgent } from '../scripts/consul-agent.js';
 import { startConsulCluster } from '../scripts/consul-cluster.js';
@@ -15,6 +14,7 @@ import { measureOutage, measureRestart } from './consul/leftovers.js';
 import { startPlainServer } from './consul/plain-server.js';
 import { report, type Results } from './consul/report.js';
 import { measureScale, type Scale } from './consul/scale.js';
+import { writeResults } from './write-results.js';
 
 const FLIPS = { flips: 100, everyMs: 300, withNoise: true };
 const SERVICES = 300;
@@ -47,10 +47,7 @@ async function main(): Promise<void> {
   };
   const markdown = report(results);
   console.log(markdown);
-  const folder = new URL('./results/', import.meta.url);
-  await mkdir(folder, { recursive: true });
-  await writeFile(new URL('consul.json', folder), `${JSON.stringify(results, undefined, 2)}\n`);
-  await writeFile(new URL('consul.md', folder), markdown);
+  await writeResults('consul', results, markdown);
 }
 
 /** With an agent of its own: what others have left parked would count. */

@@ -8,9 +8,8 @@
  *
  * Runs the built package. Writes bench/results/faults.json and faults.md, but for a part.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { format, resolveConfig } from 'prettier';
 import { isSceneName } from './faults/faults.js';
 import { type Figures, figuresOf, isDisturbed } from './faults/figures.js';
 import { goalsOf } from './faults/goals.js';
@@ -19,6 +18,7 @@ import { Records, type RunRecord } from './faults/records.js';
 import { report } from './faults/report.js';
 import { run } from './faults/run.js';
 import { describeMachine } from './pick/machine.js';
+import { writeResults } from './write-results.js';
 
 /** How often a run in which the machine was busy with something else is made again, at most. */
 const TRIES_AGAIN = 2;
@@ -89,15 +89,7 @@ const markdown = report({
 if (!isDone) console.log(`${records.missing(plan).length} runs are yet to be made.`);
 else console.log(markdown);
 if (isDone && isWhole) {
-  await mkdir(new URL('./results/', import.meta.url), { recursive: true });
-  const results = { machine, plan: TIMELINE, goals, runs, repeats };
-  // Lists of numbers are broken into lines in a way of Prettier's own.
-  const style = await resolveConfig(file);
-  await writeFile(
-    file,
-    await format(JSON.stringify(results, undefined, 2), { ...style, parser: 'json' }),
-  );
-  await writeFile(new URL('./results/faults.md', import.meta.url), markdown);
+  await writeResults('faults', { machine, plan: TIMELINE, goals, runs, repeats }, markdown);
 }
 
 /** The other half of what was measured: of the plan that is not carried out now. */

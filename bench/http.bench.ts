@@ -5,7 +5,6 @@
  *
  * Runs the built package. Writes bench/results/http.json and http.md when all groups ran in full.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { twoCores } from './http/cores.js';
 import { goalsOf, type Rounds } from './http/goals.js';
@@ -16,6 +15,7 @@ import { describeMachine } from './pick/machine.js';
 import { HAPROXY } from './proxies/haproxy.js';
 import { NGINX } from './proxies/nginx.js';
 import { findProgram } from './proxies/program.js';
+import { writeResults } from './write-results.js';
 
 const { values: wanted } = parseArgs({
   options: {
@@ -65,15 +65,11 @@ const markdown = report(results);
 console.log(markdown);
 
 if (!wanted.quick && wanted.only === '') {
-  const folder = new URL('./results/', import.meta.url);
-  await mkdir(folder, { recursive: true });
   const named = [...groups].map(([name, subjects]) => ({
     name,
     title: GROUPS[name].title,
     bare: GROUPS[name].bare,
     subjects: [...subjects].map(([subject, rounds]) => ({ name: subject, rounds })),
   }));
-  const json = JSON.stringify({ ...results, groups: named }, undefined, 2);
-  await writeFile(new URL('http.json', folder), `${json}\n`);
-  await writeFile(new URL('http.md', folder), markdown);
+  await writeResults('http', { ...results, groups: named }, markdown);
 }

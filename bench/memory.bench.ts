@@ -6,11 +6,11 @@
  * when all was measured in full.
  */
 import { fork } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { goalsOf, type Plan, report } from './memory/report.js';
 import type { Measured } from './memory/worker.js';
 import { describeMachine } from './pick/machine.js';
+import { writeResults } from './write-results.js';
 
 const SUBJECTS = [
   'fairlead, defaults',
@@ -47,11 +47,8 @@ console.log(report(machine, plan, all));
 console.table(goals);
 
 if (!wanted.quick && wanted.only === '') {
-  const folder = new URL('./results/', import.meta.url);
-  await mkdir(folder, { recursive: true });
   const results = { machine, plan, goals, rounds: all };
-  await writeFile(new URL('memory.json', folder), `${JSON.stringify(results, undefined, 2)}\n`);
-  await writeFile(new URL('memory.md', folder), report(machine, plan, all));
+  await writeResults('memory', results, report(machine, plan, all));
 }
 
 /** In a process of its own. */

@@ -7,7 +7,6 @@
  * is said in pick/crew.ts (processes), pick/job-run.ts (rounds) and pick/measure.ts (time and bytes). Writes
  * bench/results/pick.json and pick.md when all jobs ran in full.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { controls } from './pick/controls.js';
 import { goalsOf } from './pick/goals.js';
@@ -15,6 +14,7 @@ import { countBytes, type JobResult, ROUNDS, runJob } from './pick/job-run.js';
 import { JOBS } from './pick/jobs.js';
 import { describeMachine } from './pick/machine.js';
 import { report, type Results } from './pick/report.js';
+import { writeResults } from './write-results.js';
 
 const {
   values: { quick },
@@ -44,8 +44,5 @@ const results: Results = { machine, rounds, goals, controls: checked, leaseBytes
 console.log(report(results));
 
 if (wanted === undefined && !quick) {
-  const folder = new URL('./results/', import.meta.url);
-  await mkdir(folder, { recursive: true });
-  await writeFile(new URL('pick.json', folder), `${JSON.stringify(results, undefined, 2)}\n`);
-  await writeFile(new URL('pick.md', folder), report(results));
+  await writeResults('pick', results, report(results));
 }

@@ -5,7 +5,6 @@
  * Runs the built package. What is handed over is said in update/lists.ts, how it is measured in update/fairlead.ts and
  * update/growth.ts. Writes bench/results/update.json and update.md when all was measured in full.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { describeMachine } from './pick/machine.js';
 import { Worker } from './update/crew.js';
@@ -14,6 +13,7 @@ import type { Way } from './update/growth.js';
 import { CHANGES } from './update/lists.js';
 import { PEERS } from './update/peers.js';
 import { goalsOf, type Measured, type Plan, report } from './update/report.js';
+import { writeResults } from './write-results.js';
 
 const { values: wanted } = parseArgs({
   options: { quick: { type: 'boolean', default: false } },
@@ -37,11 +37,8 @@ console.log(markdown);
 console.table(goals);
 
 if (!wanted.quick) {
-  const folder = new URL('./results/', import.meta.url);
-  await mkdir(folder, { recursive: true });
   const results = { machine, plan, goals, ...measured };
-  await writeFile(new URL('update.json', folder), `${JSON.stringify(results, undefined, 2)}\n`);
-  await writeFile(new URL('update.md', folder), markdown);
+  await writeResults('update', results, markdown);
 }
 
 /** A client for each: one whose instances warm up rebuilds its picker for that. The first two are for the code to become warm. */
