@@ -2,6 +2,7 @@ import type { AttemptContext } from '../attempt.js';
 import type { Settling } from '../caller.js';
 import type { Outcome, Settled } from '../types.js';
 import { withDefault } from './dispatch/headers.js';
+import { holdOpen } from './dispatch/hold-open.js';
 import { type Listener, listenerOf } from './dispatch/listener.js';
 import { replyFor } from './dispatch/replies.js';
 import type { Reply, ReplyOwner } from './dispatch/reply.js';
@@ -60,11 +61,7 @@ class Relay implements Settling, ReplyOwner {
       this.listener.error(settled.error);
       return;
     }
-    this.attempt.hold(
-      new Promise((resolve) => {
-        this.#release = resolve;
-      }),
-    );
+    this.#release = holdOpen(this.attempt);
     (settled.value as Reply).deliver();
   }
 

@@ -2,6 +2,7 @@ import type { CallOptions } from '../../call-options.js';
 import type { Caller } from '../../caller.js';
 import type { ClientView } from '../../client-view.js';
 import type { Outcome } from '../../types.js';
+import { holdOpen } from './hold-open.js';
 
 /** Makes a call of the client's for `caller`, which is told by callbacks. */
 export function callFor(caller: Caller, client: ClientView, options: CallOptions): void {
@@ -41,13 +42,7 @@ function callByPromise(caller: Caller, client: ClientView, options: CallOptions)
         let release: ((outcome: Outcome) => void) | undefined;
         caller.send(attempt, {
           settle(settled, isOpen) {
-            if (isOpen === true) {
-              attempt.hold(
-                new Promise((over) => {
-                  release = over;
-                }),
-              );
-            }
+            if (isOpen === true) release = holdOpen(attempt);
             if (settled.ok) resolve(settled.value);
             else reject(settled.error);
           },
