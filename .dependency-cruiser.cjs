@@ -9,7 +9,7 @@ const levels = [
   ],
   ['^src/policies/', '^src/stages/', '^src/health/', '^src/resilience/'],
   [
-    '^src/(instance-set|believed-list|discovery-status|source-tracker|saved-list|saved-list-file|removed-states|waiters|watch-loop|shrink-guard|zone-finder|zone-members|slot|slot-draw|either-set|decision|selection|attempt|caller|sending|promised-caller|hedged|call-records|call-route|call-errors|bulkhead|instance-limits|executor)\\.ts$',
+    '^src/(instance-set|believed-list|discovery-status|source-tracker|saved-list|saved-list-file|removed-states|waiters|watch-loop|shrink-guard|zone-finder|zone-members|slot|slot-draw|either-set|decision|selection|attempt-context|attempt-end|attempt|describe-settled|caller|promised-caller|hedged|call-records|call-route|call-wait|call-errors|bulkhead|instance-limits|executor)\\.ts$',
   ],
   [
     '^src/(client|client-view|client-snapshot|client-pool|call-gate|call-guards|set-health|index)\\.ts$',

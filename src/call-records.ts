@@ -1,4 +1,6 @@
-import { describeSettled } from './attempt.js';
+import type { Attempt } from './attempt.js';
+import type { AttemptEnd } from './attempt-end.js';
+import { describeSettled } from './describe-settled.js';
 import {
   type CallStory,
   FairleadError,
@@ -8,7 +10,6 @@ import {
 } from './errors.js';
 import { surface } from './emitter.js';
 import type { Events } from './events.js';
-import type { AttemptEnd, Sending } from './sending.js';
 import type { AttemptRecord } from './types.js';
 
 function byNumber(a: AttemptRecord, b: AttemptRecord): number {
@@ -29,15 +30,18 @@ export class CallRecords implements CallStory {
     private readonly onAttempt: ((attempt: AttemptRecord) => void) | undefined,
   ) {}
 
-  add({ plan }: Sending, { settled, verdict, ended }: AttemptEnd, nowMs: number): void {
+  add(
+    { attempt, kind, lease }: Attempt,
+    { settled, verdict, ended }: AttemptEnd,
+    nowMs: number,
+  ): void {
     const { outcome } = verdict;
     const isSuccess = outcome === 'success';
     const isHeard = this.onAttempt !== undefined || this.events.hears('attempt.ended');
     if (isSuccess && verdict.retry === 'never' && !isHeard) return;
     if (!isSuccess && !settled.ok) this.lastError = settled.error;
-    const { lease, number, kind } = plan;
     const record: AttemptRecord = {
-      attempt: number,
+      attempt,
       kind,
       instanceId: lease.instance.id,
       durationMs: nowMs - lease.startedAtMs,
@@ -47,7 +51,7 @@ export class CallRecords implements CallStory {
     };
     this.attempts.push(record);
     // A hedge may end before the attempt that it was sent beside.
-    if (kind === 'first' && number < this.attempts.length) this.attempts.sort(byNumber);
+    if (kind === 'first' && attempt < this.attempts.length) this.attempts.sort(byNumber);
     if (!isHeard) return;
     this.events.emit('attempt.ended', { service: this.service, ...record });
     try {

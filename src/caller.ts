@@ -1,9 +1,17 @@
 /** Who makes a call, in callbacks: where a promise for each step would cost more than the call. */
-import type { AttemptContext } from './attempt.js';
+import type { AttemptContext } from './attempt-context.js';
 import type { Outcome, Settled } from './types.js';
+
+/** What is to end with an attempt. */
+export interface AbortTarget {
+  /** The attempt's signal would abort, with this reason. */
+  abort(reason: unknown): void;
+}
 
 /** What a sender says of an attempt. */
 export interface Settling {
+  /** Tells `target` when the attempt's signal would abort; at once where it has. */
+  abortsTo(target: AbortTarget): void;
   /**
    * It was answered, or has failed. Once only. May be called in another async context than the call's, such as that of a
    * socket.

@@ -1,5 +1,5 @@
 import { abortable, type WaitOptions } from './abortable.js';
-import type { CallFunction } from './attempt.js';
+import type { CallFunction } from './attempt-context.js';
 import type { CallGate } from './call-gate.js';
 import type { Caller } from './caller.js';
 import {

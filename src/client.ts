@@ -11,7 +11,7 @@ import { type EventName, Events, type Listener } from './events.js';
 import { InstanceSet } from './instance-set.js';
 import type { InstanceState, Traffic } from './instance-state.js';
 import type { Lease } from './lease.js';
-import type { CallFunction } from './attempt.js';
+import type { CallFunction } from './attempt-context.js';
 import type { CallOptions, PickOptions } from './call-options.js';
 import { type ClientOptions, type ResolvedOptions, resolveOptions } from './options.js';
 import { resolvePolicy } from './policies/by-name.js';

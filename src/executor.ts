@@ -1,6 +1,8 @@
 import { AsyncResource } from 'node:async_hooks';
 import { allowManyListeners } from './abortable.js';
-import type { CallFunction } from './attempt.js';
+import { Attempt, type AttemptOwner } from './attempt.js';
+import type { CallFunction } from './attempt-context.js';
+import { type AttemptEnd, type EndListener, final } from './attempt-end.js';
 import type { Bulkhead, Turn } from './bulkhead.js';
 import { type AbortListener, Cancellation } from './cancellation.js';
 import type { Caller } from './caller.js';
@@ -8,6 +10,7 @@ import { CallErrors } from './call-errors.js';
 import { type CallOptions, checkVerdict } from './call-options.js';
 import { CallRecords } from './call-records.js';
 import { CallRoute } from './call-route.js';
+import { CallWait, mustWait } from './call-wait.js';
 import { inheritedMs, runWithin } from './deadline-scope.js';
 import type { Events } from './events.js';
 import { surface } from './emitter.js';
@@ -26,15 +29,7 @@ import { backoffMs, type Pause, retryLoop } from './resilience/retry.js';
 import type { RetryBudget } from './resilience/retry-budget.js';
 import type { Selection } from './selection.js';
 import type { UsualLatency } from './resilience/usual-latency.js';
-import {
-  type AttemptEnd,
-  type EndListener,
-  final,
-  type Judgement,
-  Sending,
-  type SendingOwner,
-} from './sending.js';
-import type { AttemptKind, Clock, Env, Settled, Verdict } from './types.js';
+import type { AttemptKind, Clock, Env, Instance, Settled, Verdict } from './types.js';
 
 /** What a call needs of its client. */
 export interface CallDeps {
@@ -78,7 +73,7 @@ const ONCE = { once: true };
 const RESOURCE = { requireManualDestroy: true };
 
 /** It carries the async context that it was made in: timers and sockets have others. */
-class Call extends AsyncResource implements SendingOwner, EndListener {
+class Call extends AsyncResource implements AttemptOwner, EndListener {
   readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
   readonly #route: CallRoute;
@@ -88,13 +83,12 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
   /** Made when needed: most calls end well, and nobody listens. */
   #madeRecords: CallRecords | undefined;
   /** The attempt under way, and the one beside it. */
-  #sending: Sending | undefined;
-  #hedging: Sending | undefined;
+  #attempt: Attempt | undefined;
+  #hedge: Attempt | undefined;
   #attempts = 0;
   /** A retry was taken from the budget that is not made yet. */
   #owesRetry = false;
-  /** It is under way within the bound on calls. */
-  #hasTurn = false;
+  #wait: CallWait | undefined;
   /** What the caller's signal tells. */
   #listener: AbortListener | undefined;
 
@@ -139,7 +133,7 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
     }
     try {
       if (this.signal !== undefined) this.#listenTo(this.signal);
-      if (this.#mustWait()) void this.#beginLater();
+      if (mustWait(this.deps, this.#route.nowMs)) void this.#beginLater();
       else this.#begin();
     } catch (error) {
       this.#end({ ok: false, error });
@@ -167,55 +161,20 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
   }
 
   #cancel(): void {
-    this.#sending?.cut(this.signal?.reason, 'cancelled');
-    this.#hedging?.cut(this.signal?.reason, 'cancelled');
-  }
-
-  #mustWait(): boolean {
-    return this.deps.guards.bulkhead !== undefined || this.#lacksList();
-  }
-
-  #lacksList(): boolean {
-    const { set, selection } = this.deps;
-    return set.status === 'waiting' || selection.isPending(this.#route.nowMs);
+    this.#attempt?.cut(this.signal?.reason, 'cancelled');
+    this.#hedge?.cut(this.signal?.reason, 'cancelled');
   }
 
   async #beginLater(): Promise<void> {
+    this.#wait = new CallWait(this.deps, this.#turn());
     try {
-      await this.#wait();
+      await this.#wait.over(() => this.#errors.notReady());
     } catch (error) {
       this.#end({ ok: false, error });
       return;
     }
-    this.#begin();
-  }
-
-  /** For its turn, and for the first list. */
-  async #wait(): Promise<void> {
-    const { bulkhead } = this.deps.guards;
-    if (bulkhead !== undefined) await this.#takeTurn(bulkhead);
-    if (!this.#lacksList()) return;
-    await this.#firstList();
     this.#route.nowMs = this.clock.now();
-  }
-
-  async #takeTurn(bulkhead: Bulkhead): Promise<void> {
-    const turn = bulkhead.enter(this.#turn());
-    if (turn !== undefined) {
-      await turn;
-      this.#route.nowMs = this.clock.now();
-    }
-    this.#hasTurn = true;
-  }
-
-  #firstList(): Promise<void> {
-    const { set, selection } = this.deps;
-    return set.whenListed({
-      until: () => set.isAnswered() && !selection.isPending(this.clock.now()),
-      deadlineMs: this.#deadline.atMs,
-      error: () => this.#errors.notReady(),
-      signal: this.signal,
-    });
+    this.#begin();
   }
 
   /** How it waits for its turn, where too much is under way. */
@@ -230,7 +189,7 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
 
   #begin(): void {
     try {
-      this.#attempt('first', this.#route.nowMs, this);
+      this.#go('first', this.#route.nowMs, this);
     } catch (error) {
       this.#end({ ok: false, error });
     }
@@ -252,7 +211,7 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
   #goOn(pause: Pause): void {
     const next = (): Promise<AttemptEnd> =>
       new Promise((resolve) => {
-        this.#attempt('retry', this.clock.now(), { ended: resolve });
+        this.#go('retry', this.clock.now(), { ended: resolve });
       });
     retryLoop(pause, next, (end) => this.#plan(end)).then(
       ({ settled }) => {
@@ -275,7 +234,7 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
 
   #end(settled: Settled): void {
     const { guards, gate } = this.deps;
-    if (this.#hasTurn) guards.bulkhead?.leave(); // before it is told: it may be followed by another at once
+    this.#wait?.leave(); // before it is told: it may be followed by another at once
     if (this.#owesRetry) guards.budget?.putBack(this.clock.now());
     if (this.#listener !== undefined) this.signal?.removeEventListener('abort', this.#listener);
     this.#tell(settled); // who waits for the last call to close waits for its end to be told, too
@@ -292,7 +251,7 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
   }
 
   /** @param listener told when the attempt, and where it is hedged the one beside it, has ended. */
-  #attempt(kind: AttemptKind, nowMs: number, listener: EndListener): void {
+  #go(kind: AttemptKind, nowMs: number, listener: EndListener): void {
     if (this.signal?.aborted === true) {
       listener.ended(final(this.signal.reason, 'cancelled'));
       return;
@@ -303,10 +262,10 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
     }
     const lease = this.#route.next(nowMs);
     if (lease !== undefined) this.#sendOut(lease, kind, listener);
-    else void this.#attemptOnceRoom(kind, listener);
+    else void this.#goOnceRoom(kind, listener);
   }
 
-  async #attemptOnceRoom(kind: AttemptKind, listener: EndListener): Promise<void> {
+  async #goOnceRoom(kind: AttemptKind, listener: EndListener): Promise<void> {
     let end: AttemptEnd;
     try {
       const lease = await this.#route.nextWithRoom(this.#turn());
@@ -338,7 +297,7 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
   #sendHedged(lease: Lease, hedger: Hedger, listener: EndListener): void {
     const first = this.#sendAwaited(lease, 'first');
     const end = hedged(first, hedger, this.clock, {
-      send: () => this.#hedge(first.sending),
+      send: () => this.#sendHedge(first.attempt.instance.id),
       isFinal: ({ verdict }) => !this.#mayRetry(verdict),
       discard: (settled) => {
         this.discard(settled);
@@ -354,23 +313,23 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
     const end = new Promise<AttemptEnd>((settle) => {
       resolve = settle;
     });
-    return { sending: this.#send(lease, kind, { ended: resolve }), end };
+    return { attempt: this.#send(lease, kind, { ended: resolve }), end };
   }
 
-  #send(lease: Lease, kind: AttemptKind, listener: EndListener): Sending {
+  #send(lease: Lease, kind: AttemptKind, listener: EndListener): Attempt {
     const number = ++this.#attempts;
     if (kind === 'retry') this.#owesRetry = false;
     const limit = this.#limitOf(lease);
-    const sending = new Sending({ lease, number, kind, limit }, this, listener);
-    if (kind === 'hedge') this.#hedging = sending;
-    else this.#sending = sending;
+    const attempt = new Attempt({ lease, number, kind, limit }, this, listener);
+    if (kind === 'hedge') this.#hedge = attempt;
+    else this.#attempt = attempt;
     const { caller } = this;
     if (this.deps.options.inheritDeadline) {
       runWithin(limit.ms, this.clock, () => {
-        sending.run(caller);
+        attempt.run(caller);
       });
-    } else sending.run(caller);
-    return sending;
+    } else attempt.run(caller);
+    return attempt;
   }
 
   #limitOf(lease: Lease): Limit {
@@ -384,51 +343,52 @@ class Call extends AsyncResource implements SendingOwner, EndListener {
   }
 
   /** The second attempt beside a slow one, if there is another instance that can take it, and it is allowed. */
-  #hedge({ plan }: Sending): Sent | undefined {
+  #sendHedge(besideId: string): Sent | undefined {
     const { budget } = this.deps.guards;
     const nowMs = this.clock.now();
     if (nowMs >= this.#deadline.atMs) return undefined;
     if (budget !== undefined && budget.available(nowMs) < 1) return undefined;
-    const lease = this.#route.beside(plan.lease.instance.id);
+    const lease = this.#route.beside(besideId);
     if (lease === undefined) return undefined;
     budget?.withdraw(nowMs);
     return this.#sendAwaited(lease, 'hedge');
   }
 
-  timeOut(sending: Sending): void {
-    const { lease, limit } = sending.plan;
+  timeOut(attempt: Attempt): void {
+    const { instance, limit } = attempt;
     const error = limit.isDeadline
       ? this.#errors.pastDeadline(this.#attempts)
-      : this.#errors.attemptTimeout(lease.instance.id, limit.ms);
-    sending.cut(
+      : this.#errors.attemptTimeout(instance.id, limit.ms);
+    attempt.cut(
       error,
       limit.isDeadline ? 'deadline' : 'timed-out',
       this.#deadline.verdictOf(limit, this.deps.guards.usual.ms),
     );
   }
 
-  judge(settled: Settled, { instance }: Lease): Judgement {
+  judge(settled: Settled, instance: Instance): AttemptEnd {
     const own =
       checkVerdict(this.options.classify?.(settled, instance)) ??
       checkVerdict(this.deps.options.classify?.(settled, instance));
     const verdict = own ?? this.options.rules?.(settled, instance) ?? classify(settled, instance);
-    return { verdict, isDeliberate: own !== undefined };
+    const ended = settled.ok ? 'returned' : 'threw';
+    return { settled, verdict, ended, isDeliberate: own !== undefined };
   }
 
-  note(sending: Sending, end: AttemptEnd, nowMs: number): void {
-    if (this.#hedging === sending) this.#hedging = undefined;
-    else this.#sending = undefined;
-    const { instance } = sending.plan.lease;
+  note(attempt: Attempt, end: AttemptEnd, nowMs: number): void {
+    if (this.#hedge === attempt) this.#hedge = undefined;
+    else this.#attempt = undefined;
+    const { instance, lease } = attempt;
     const { outcome, retry, retryAfterMs } = end.verdict;
     if (outcome === 'success') {
       this.deps.guards.budget?.deposit(nowMs);
-      this.deps.guards.usual.record(nowMs - sending.plan.lease.startedAtMs);
+      this.deps.guards.usual.record(nowMs - lease.startedAtMs);
       if (retry === 'never' && !this.#isHeard()) return;
     }
     if (outcome !== 'success' || retry !== 'never') {
       this.#route.leave(instance, retryAfterMs === undefined ? undefined : nowMs + retryAfterMs);
     }
-    this.#records.add(sending, end, nowMs);
+    this.#records.add(attempt, end, nowMs);
   }
 
   #isHeard(): boolean {

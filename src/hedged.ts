@@ -1,10 +1,11 @@
+import { type Attempt, isLate } from './attempt.js';
+import type { AttemptEnd } from './attempt-end.js';
 import type { Hedger } from './resilience/hedger.js';
-import { type AttemptEnd, isLate, type Sending } from './sending.js';
 import type { Clock, Settled, Timer } from './types.js';
 
 /** An attempt, and its end; that never rejects. */
 export interface Sent {
-  readonly sending: Sending;
+  readonly attempt: Attempt;
   readonly end: Promise<AttemptEnd>;
 }
 
@@ -103,7 +104,7 @@ class Hedged {
     this.#isOver = true;
     this.#timer?.cancel();
     if (!isLast) {
-      other?.sending.cut(
+      other?.attempt.cut(
         new DOMException('Another attempt of the call was done first', 'AbortError'),
         'lost',
       );
@@ -131,7 +132,7 @@ class Hedged {
 
   /** Time since the first attempt began. */
   #ageMs(): number {
-    return this.clock.now() - this.first.sending.plan.lease.startedAtMs;
+    return this.clock.now() - this.first.attempt.lease.startedAtMs;
   }
 }
 

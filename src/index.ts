@@ -1,6 +1,6 @@
 /** `fairlead`: the public door. */
 export type { WaitOptions } from './abortable.js';
-export type { AttemptContext, CallFunction } from './attempt.js';
+export type { AttemptContext, CallFunction } from './attempt-context.js';
 export type { CallOptions, PickOptions } from './call-options.js';
 export { type Client, createClient } from './client.js';
 export { type ClientPool, createClientPool } from './client-pool.js';

@@ -1,4 +1,4 @@
-import type { AttemptContext, CallFunction } from './attempt.js';
+import type { AttemptContext, CallFunction } from './attempt-context.js';
 import type { Caller, Settling } from './caller.js';
 import type { Settled } from './types.js';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import type { AttemptContext } from '../src/attempt.js';
+import type { AttemptContext } from '../src/attempt-context.js';
 import type { Client } from '../src/client.js';
 import type { FairleadError } from '../src/errors.js';
 import { type ManualClock, settle } from '../src/testing/manual-clock.js';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   inheritedMs,
   runWithin,
@@ -18,6 +18,10 @@ function leftWith(header: unknown, options?: WithDeadlineOptions): number {
 }
 
 describe('withDeadline', () => {
+  // It goes by the real clock, which is to stand still: whoever is held up between two readings has less time left.
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['performance'] }));
+  afterEach(() => void vi.useRealTimers());
+
   it('sets a deadline for what runs within it, and no longer', () => {
     expect(inheritedMs()).toBe(Infinity);
     const [leftMs, result] = withDeadline(1_000, () => [inheritedMs(), 'result']);

@@ -4,7 +4,7 @@
  */
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import type { AttemptContext } from '../src/attempt.js';
+import type { AttemptContext } from '../src/attempt-context.js';
 import type { CallOptions } from '../src/call-options.js';
 import { type Client, createClient } from '../src/client.js';
 import type { ClientOptions } from '../src/options.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { AttemptContext } from '../src/attempt.js';
+import type { AttemptContext } from '../src/attempt-context.js';
 import { FairleadError, storyOf } from '../src/errors.js';
 import type { PolicyName } from '../src/options.js';
 import { refused, reset } from './support/errors.js';

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import type { AttemptContext } from '../src/attempt.js';
+import type { AttemptContext } from '../src/attempt-context.js';
 import { attemptsOf, FairleadError } from '../src/errors.js';
 import { p2c } from '../src/policies/p2c.js';
 import { ManualClock, settle } from '../src/testing/manual-clock.js';

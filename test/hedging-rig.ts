@@ -1,6 +1,6 @@
 /** Calls of a hedging client, whose attempts settle when the test says so. */
 import { expect } from 'vitest';
-import type { AttemptContext } from '../src/attempt.js';
+import type { AttemptContext } from '../src/attempt-context.js';
 import type { CallOptions } from '../src/call-options.js';
 import type { FairleadEvents } from '../src/events.js';
 import type { ClientOptions } from '../src/options.js';

@@ -6,7 +6,7 @@ import {
   type InternalAxiosRequestConfig,
   isAxiosError,
 } from 'axios';
-import type { AttemptContext } from '../attempt.js';
+import type { AttemptContext } from '../attempt-context.js';
 import { Cancellation } from '../cancellation.js';
 import type { ClientView } from '../client-view.js';
 import { classify, unsent } from '../resilience/classify.js';

@@ -1,6 +1,6 @@
 /** Where the redirects of an attempt lead: follow-redirects follows them unseen, below the adapter. */
 import type { AxiosHeaders } from 'axios';
-import type { AttemptContext } from '../attempt.js';
+import type { AttemptContext } from '../attempt-context.js';
 import { Cancellation } from '../cancellation.js';
 import { isFairleadError } from '../errors.js';
 import type { Lease } from '../lease.js';

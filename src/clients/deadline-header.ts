@@ -1,5 +1,5 @@
 /** The `deadlineHeader` option of the HTTP wrappers: tells the server how much time it has. */
-import type { AttemptContext } from '../attempt.js';
+import type { AttemptContext } from '../attempt-context.js';
 import { InvalidOptionError } from '../errors.js';
 import { isToken } from './hash-key.js';
 

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { AttemptContext } from '../attempt.js';
+import type { AttemptContext } from '../attempt-context.js';
 import { abortBody, follower } from './body-abort.js';
 import { deadlineValue } from './deadline-header.js';
 import { InstanceDispatcher } from './fetch-instance.js';

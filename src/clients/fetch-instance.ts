@@ -1,8 +1,8 @@
-import type { AttemptContext } from '../attempt.js';
-import type { Settling } from '../caller.js';
+import type { AttemptContext } from '../attempt-context.js';
+import type { AbortTarget, Settling } from '../caller.js';
 import type { Outcome, Settled } from '../types.js';
 import { withDefault } from './dispatch/headers.js';
-import { holdOpen } from './dispatch/hold-open.js';
+import { abortWith, holdOpen } from './dispatch/hold-open.js';
 import { type Listener, listenerOf } from './dispatch/listener.js';
 import { replyFor } from './dispatch/replies.js';
 import type { Reply, ReplyOwner } from './dispatch/reply.js';
@@ -55,6 +55,10 @@ class Relay implements Settling, ReplyOwner {
     private readonly attempt: AttemptContext,
     readonly listener: Listener,
   ) {}
+
+  abortsTo(target: AbortTarget): void {
+    abortWith(this.attempt, target);
+  }
 
   settle(settled: Settled): void {
     if (!settled.ok) {

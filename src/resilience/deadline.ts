@@ -27,12 +27,18 @@ export class Deadline {
   readonly timeoutMs: number;
   /** True when that is what a call around this one left. */
   readonly isInherited: boolean;
+  // Not the options: an object that is only read from costs nothing, one that is kept is made for each call.
+  readonly #askedMs: number;
+  readonly #attemptTimeoutMs: number | undefined;
+  readonly #shares: number;
 
   constructor(
     nowMs: number,
-    private readonly options: DeadlineOptions,
+    { timeoutMs, inheritedMs, attemptTimeoutMs, shares }: DeadlineOptions,
   ) {
-    const { timeoutMs, inheritedMs } = options;
+    this.#askedMs = timeoutMs;
+    this.#attemptTimeoutMs = attemptTimeoutMs;
+    this.#shares = shares;
     this.isInherited = inheritedMs < timeoutMs;
     this.timeoutMs = this.isInherited ? inheritedMs : timeoutMs;
     this.atMs = nowMs + this.timeoutMs;
@@ -44,8 +50,8 @@ export class Deadline {
    */
   limitOf(attempt: number, nowMs: number, elsewhere: boolean): Limit {
     const leftMs = this.atMs - nowMs;
-    const sharesLeft = elsewhere ? Math.max(1, this.options.shares - attempt + 1) : 1;
-    const ms = this.options.attemptTimeoutMs ?? leftMs / sharesLeft;
+    const sharesLeft = elsewhere ? Math.max(1, this.#shares - attempt + 1) : 1;
+    const ms = this.#attemptTimeoutMs ?? leftMs / sharesLeft;
     return ms < leftMs ? { ms, isDeadline: false } : { ms: leftMs, isDeadline: true };
   }
 
@@ -56,8 +62,8 @@ export class Deadline {
    * @param usualMs Infinity when not known.
    */
   verdictOf({ ms, isDeadline }: Limit, usualMs: number): Verdict {
-    const { timeoutMs, attemptTimeoutMs, shares } = this.options; // not what happened to be left of a call around it
-    const fullMs = Math.min(attemptTimeoutMs ?? timeoutMs / shares, timeoutMs);
+    const askedMs = this.#askedMs; // not what happened to be left of a call around it
+    const fullMs = Math.min(this.#attemptTimeoutMs ?? askedMs / this.#shares, askedMs);
     return {
       outcome: ms < Math.min(fullMs / 2, usualMs * PLENTY) ? 'ignored' : 'failure',
       retry: isDeadline ? 'never' : 'if-idempotent',

@@ -1,5 +1,5 @@
 /** Storms: every instance fails for a while, under calls that keep coming. Real clients, modelled servers. */
-import type { AttemptContext } from '../../src/attempt.js';
+import type { AttemptContext } from '../../src/attempt-context.js';
 import { type Client, createClient } from '../../src/client.js';
 import type { ClientOptions } from '../../src/options.js';
 import { memoryAdapter } from '../../src/testing/memory-adapter.js';

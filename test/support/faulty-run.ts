@@ -1,6 +1,6 @@
 /** Plays a {@link Schedule} on a client in virtual time, and notes what can be seen of it. */
 import { getEventListeners } from 'node:events';
-import type { AttemptContext } from '../../src/attempt.js';
+import type { AttemptContext } from '../../src/attempt-context.js';
 import { type Client, createClient } from '../../src/client.js';
 import type { ClientSnapshot } from '../../src/client-snapshot.js';
 import { sleepOn } from '../../src/env.js';

@@ -2,7 +2,7 @@ import type { CallOptions } from '../../call-options.js';
 import type { Caller } from '../../caller.js';
 import type { ClientView } from '../../client-view.js';
 import type { Outcome } from '../../types.js';
-import { holdOpen } from './hold-open.js';
+import { abortWith, holdOpen } from './hold-open.js';
 
 /** Makes a call of the client's for `caller`, which is told by callbacks. */
 export function callFor(caller: Caller, client: ClientView, options: CallOptions): void {
@@ -47,6 +47,9 @@ function callByPromise(caller: Caller, client: ClientView, options: CallOptions)
             else reject(settled.error);
           },
           release: (outcome) => release?.(outcome),
+          abortsTo: (target) => {
+            abortWith(attempt, target);
+          },
         });
       }),
     plain(options),

@@ -1,4 +1,4 @@
-import type { AttemptContext } from '../../attempt.js';
+import type { AttemptContext } from '../../attempt-context.js';
 import { type CallOptions, checkCallOptions } from '../../call-options.js';
 import type { Caller, Settling } from '../../caller.js';
 import { Cancellation } from '../../cancellation.js';
@@ -34,12 +34,11 @@ export interface ExchangeDeps {
  * One request: a call of the client, whose attempts are dispatched to the instances picked. It is the call's options, too:
  * one object less for each request.
  */
-export class Exchange implements Flow, Caller, CallOptions, ReplyOwner {
+export class Exchange extends Cancellation implements Flow, Caller, CallOptions, ReplyOwner {
   readonly idempotent: boolean;
   readonly hashKey: string | undefined;
   /** What the request asks for itself. */
   readonly #own: FairleadRequestOptions;
-  readonly #cancellation = new Cancellation();
   readonly #body: Body;
   /** Headers of the request that all attempts have in common. */
   readonly #headers: unknown;
@@ -58,6 +57,7 @@ export class Exchange implements Flow, Caller, CallOptions, ReplyOwner {
     readonly listener: Listener,
     private readonly deps: ExchangeDeps,
   ) {
+    super();
     const { origin, wrapping } = deps;
     const { body } = options;
     this.#body =
@@ -94,10 +94,6 @@ export class Exchange implements Flow, Caller, CallOptions, ReplyOwner {
 
   get discard(): (settled: Settled) => void {
     return discard;
-  }
-
-  get signal(): AbortSignal {
-    return this.#cancellation.signal;
   }
 
   /** A body that cannot be sent again holds until an attempt has begun to send it. */
@@ -150,20 +146,20 @@ export class Exchange implements Flow, Caller, CallOptions, ReplyOwner {
       return;
     }
     const reply = settled.value as Reply;
-    if (this.#cancellation.aborted) {
+    if (this.aborted) {
       reply.discard(); // when it had come already
-      this.listener.error(this.#cancellation.reason);
+      this.listener.error(this.reason);
       return;
     }
     this.#reply = reply;
     reply.deliver();
   }
 
-  abort(reason: unknown): void {
+  override abort(reason: unknown): void {
     // Fetch aborts what it is told has failed: the call is over by then, and the failure is still the instance's.
     if (this.#isTold) return;
     const because = reason ?? new RequestAbortedError();
-    if (this.#reply === undefined) this.#cancellation.abort(because);
+    if (this.#reply === undefined) super.abort(because);
     else this.#reply.abort(because);
   }
 

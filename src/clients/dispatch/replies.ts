@@ -1,6 +1,6 @@
 /** A {@link Reply} in each of the styles that a dispatcher takes handlers in. */
 import type { Duplex } from 'node:stream';
-import type { AttemptContext } from '../../attempt.js';
+import type { AttemptContext } from '../../attempt-context.js';
 import type { Settling } from '../../caller.js';
 import { Reply, type ReplyOwner } from './reply.js';
 import type { Abort, Controller, NewerHandler, OlderHandler, Style } from './types.js';

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { AttemptContext } from '../../attempt.js';
+import type { AttemptContext } from '../../attempt-context.js';
 import type { Settling } from '../../caller.js';
 import { hasNameOfLength, responseHeader } from './headers.js';
 import type { Listener } from './listener.js';
@@ -65,9 +65,7 @@ export abstract class Reply {
     private readonly sending: Settling,
     private readonly owner: ReplyOwner,
   ) {
-    attempt.onAbort((reason) => {
-      this.abort(reason);
-    });
+    sending.abortsTo(this);
   }
 
   /** Ends the request, if it has not ended. */
