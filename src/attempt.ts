@@ -1,6 +1,7 @@
 import { type AttemptEnd, type EndListener, final, FINAL } from './attempt-end.js';
 import type { AttemptContext } from './attempt-context.js';
 import type { AbortTarget, Caller, Settling } from './caller.js';
+import { runWithin } from './deadline-scope.js';
 import { setLimit } from './env.js';
 import { isFairleadError } from './errors.js';
 import type { Lease } from './lease.js';
@@ -31,6 +32,8 @@ export interface AttemptOwner {
   readonly clock: Clock;
   /** The caller's. */
   readonly signal: AbortSignal | undefined;
+  /** Calls made within the attempt inherit its limit as a deadline. */
+  readonly inheritDeadline: boolean;
   /** Runs `fn` in the async context that the call was made in. */
   runInAsyncScope<This, Args extends unknown[]>(
     fn: (this: This, ...args: Args) => void,
@@ -143,11 +146,12 @@ export class Attempt implements AttemptContext, Settling {
 
   /** Has it sent. Once only. @internal */
   run(caller: Caller): void {
-    try {
-      caller.send(this, this);
-    } catch (error) {
-      this.settle({ ok: false, error });
-    }
+    const { inheritDeadline, clock } = this.#owner;
+    if (inheritDeadline) {
+      runWithin(this.timeoutMs, clock, () => {
+        caller.send(this, this);
+      });
+    } else caller.send(this, this);
   }
 
   /** Ends it before its function does; what the function makes of its signal is too late. @internal */

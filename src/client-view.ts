@@ -10,9 +10,10 @@ import {
 } from './call-options.js';
 import { FairleadError } from './errors.js';
 import type { EventName, Listener } from './events.js';
-import { type CallDeps, execute, startCall } from './executor.js';
+import { type CallDeps, startCall } from './executor.js';
 import { NOTHING_TO_PICK } from './instance-set.js';
 import type { Lease } from './lease.js';
+import { PromisedCaller } from './promised-caller.js';
 import type { Explanation, Selection } from './selection.js';
 import {
   checkSelector,
@@ -130,7 +131,8 @@ export class SelectedView implements ClientView {
     this.#deps = deps;
     const { set, selection, env, options } = deps;
     const start: Inside['start'] = (caller, asked) => {
-      startCall(caller, asked, deps);
+      const attempt = startCall(caller, asked, deps);
+      if (attempt !== undefined) caller.send(attempt, attempt);
     };
     const owns: Inside['owns'] = (call) => ownCalls.has(call);
     this.inside = { set, selection, env, options, news: shared.news, start, owns };
@@ -156,10 +158,12 @@ export class SelectedView implements ClientView {
     } catch (error) {
       return Promise.reject(error);
     }
-    const called = execute(fn, options, this.#deps);
+    const caller = new PromisedCaller(fn);
+    const attempt = startCall(caller, options, this.#deps);
+    if (attempt !== undefined) caller.send(attempt, attempt);
     return options.fallback === undefined
-      ? called
-      : orElse(called, options.fallback, options.signal);
+      ? caller.promise
+      : orElse(caller.promise, options.fallback, options.signal);
   }
 
   pick(options: PickOptions = NO_OPTIONS): Lease {

@@ -1,7 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { allowManyListeners } from './abortable.js';
 import { Attempt, type AttemptOwner } from './attempt.js';
-import type { CallFunction } from './attempt-context.js';
 import { type AttemptEnd, type EndListener, final } from './attempt-end.js';
 import type { Bulkhead, Turn } from './bulkhead.js';
 import { type AbortListener, Cancellation } from './cancellation.js';
@@ -11,7 +10,7 @@ import { type CallOptions, checkVerdict } from './call-options.js';
 import { CallRecords } from './call-records.js';
 import { CallRoute } from './call-route.js';
 import { CallWait, mustWait } from './call-wait.js';
-import { inheritedMs, runWithin } from './deadline-scope.js';
+import { inheritedMs } from './deadline-scope.js';
 import type { Events } from './events.js';
 import { surface } from './emitter.js';
 import { hedged, type Sent } from './hedged.js';
@@ -20,7 +19,6 @@ import type { InstanceSet } from './instance-set.js';
 import type { Traffic } from './instance-state.js';
 import type { Lease } from './lease.js';
 import type { ResolvedOptions } from './options.js';
-import { PromisedCaller } from './promised-caller.js';
 import { classify } from './resilience/classify.js';
 import { Deadline, type Limit } from './resilience/deadline.js';
 import { discardBody } from './resilience/discard.js';
@@ -51,20 +49,22 @@ export interface CallDeps {
   };
 }
 
-/** Runs one call: deadline, attempts, pick, send, outcome. Rejects with the error of the last attempt. */
-export function execute<T>(
-  fn: CallFunction<T>,
+/**
+ * Runs one call: deadline, attempts, pick, send, outcome. The caller is told how it ended: with the error of the last
+ * attempt, where there was no answer.
+ *
+ * @returns its first attempt, for who asked to send; `undefined` where it is or will be sent, or the call has ended. What
+ * throws in an attempt writes down ten frames of the stack, at half a microsecond each: better the application's than ours.
+ */
+export function startCall(
+  caller: Caller,
   options: CallOptions<unknown>,
   deps: CallDeps,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    startCall(new PromisedCaller(fn, resolve, reject), options, deps);
-  });
-}
-
-/** The same for who is told by callbacks. */
-export function startCall(caller: Caller, options: CallOptions<unknown>, deps: CallDeps): void {
-  new Call(caller, options, deps).start();
+): Attempt | undefined {
+  const attempt = new Call(caller, options, deps).start();
+  if (!deps.options.inheritDeadline) return attempt;
+  attempt?.run(caller);
+  return undefined;
 }
 
 const ONCE = { once: true };
@@ -76,6 +76,7 @@ const RESOURCE = { requireManualDestroy: true };
 class Call extends AsyncResource implements AttemptOwner, EndListener {
   readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
+  readonly inheritDeadline: boolean;
   readonly #route: CallRoute;
   readonly #deadline: Deadline;
   /** Whether an attempt that the instance may have acted on can be made again. */
@@ -101,6 +102,7 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
     const { timeoutMs, attemptTimeoutMs, maxAttempts, inheritDeadline } = deps.options;
     this.clock = deps.env.clock;
     this.signal = options.signal;
+    this.inheritDeadline = inheritDeadline;
     this.#route = new CallRoute(deps, options.hashKey);
     this.#repeatable = options.idempotent === true && options.replayable !== false;
     this.#deadline = new Deadline(this.#route.nowMs, {
@@ -123,21 +125,24 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
     return new CallErrors(this.deps, this.#deadline, this.#records);
   }
 
-  start(): void {
+  start(): Attempt | undefined {
     try {
       this.deps.gate.enter();
     } catch (error) {
       this.#tell({ ok: false, error });
       this.emitDestroy();
-      return;
+      return undefined;
     }
     try {
       if (this.signal !== undefined) this.#listenTo(this.signal);
-      if (mustWait(this.deps, this.#route.nowMs)) void this.#beginLater();
-      else this.#begin();
+      if (!mustWait(this.deps, this.#route.nowMs)) {
+        return this.#go('first', this.#route.nowMs, this);
+      }
+      void this.#beginLater();
     } catch (error) {
       this.#end({ ok: false, error });
     }
+    return undefined;
   }
 
   /** @throws its reason, when it has aborted already. */
@@ -169,12 +174,10 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
     this.#wait = new CallWait(this.deps, this.#turn());
     try {
       await this.#wait.over(() => this.#errors.notReady());
+      this.#go('first', this.clock.now(), this)?.run(this.caller);
     } catch (error) {
       this.#end({ ok: false, error });
-      return;
     }
-    this.#route.nowMs = this.clock.now();
-    this.#begin();
   }
 
   /** How it waits for its turn, where too much is under way. */
@@ -185,14 +188,6 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
       error: () => this.#errors.pastDeadline(this.#attempts),
       onFull: () => this.#errors.queueFull(),
     };
-  }
-
-  #begin(): void {
-    try {
-      this.#go('first', this.#route.nowMs, this);
-    } catch (error) {
-      this.#end({ ok: false, error });
-    }
   }
 
   /** The first attempt has ended. */
@@ -211,7 +206,7 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
   #goOn(pause: Pause): void {
     const next = (): Promise<AttemptEnd> =>
       new Promise((resolve) => {
-        this.#go('retry', this.clock.now(), { ended: resolve });
+        this.#go('retry', this.clock.now(), { ended: resolve })?.run(this.caller);
       });
     retryLoop(pause, next, (end) => this.#plan(end)).then(
       ({ settled }) => {
@@ -250,19 +245,23 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
     }
   }
 
-  /** @param listener told when the attempt, and where it is hedged the one beside it, has ended. */
-  #go(kind: AttemptKind, nowMs: number, listener: EndListener): void {
+  /**
+   * @param listener told when the attempt, and where it is hedged the one beside it, has ended.
+   * @returns the attempt, to be run; `undefined` where it is later, or has ended.
+   */
+  #go(kind: AttemptKind, nowMs: number, listener: EndListener): Attempt | undefined {
     if (this.signal?.aborted === true) {
       listener.ended(final(this.signal.reason, 'cancelled'));
-      return;
+      return undefined;
     }
     if (nowMs >= this.#deadline.atMs) {
       listener.ended(final(this.#errors.pastDeadline(this.#attempts), 'deadline'));
-      return;
+      return undefined;
     }
     const lease = this.#route.next(nowMs);
-    if (lease !== undefined) this.#sendOut(lease, kind, listener);
-    else void this.#goOnceRoom(kind, listener);
+    if (lease !== undefined) return this.#sendOut(lease, kind, listener);
+    void this.#goOnceRoom(kind, listener);
+    return undefined;
   }
 
   async #goOnceRoom(kind: AttemptKind, listener: EndListener): Promise<void> {
@@ -274,7 +273,7 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
         lease.end('ignored'); // cancelled just when its turn had come
         end = final(this.signal.reason, 'cancelled');
       } else {
-        this.#sendOut(lease, kind, listener);
+        this.#sendOut(lease, kind, listener).run(this.caller);
         return;
       }
     } catch (error) {
@@ -283,18 +282,18 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
     listener.ended(end);
   }
 
-  #sendOut(lease: Lease, kind: AttemptKind, listener: EndListener): void {
+  #sendOut(lease: Lease, kind: AttemptKind, listener: EndListener): Attempt {
     const { hedger } = this.deps.guards;
-    if (hedger !== undefined && kind === 'first' && this.#mayHedge()) {
-      this.#sendHedged(lease, hedger, listener);
-    } else this.#send(lease, kind, listener);
+    return hedger !== undefined && kind === 'first' && this.#mayHedge()
+      ? this.#sendHedged(lease, hedger, listener)
+      : this.#send(lease, kind, listener);
   }
 
   #mayHedge(): boolean {
     return this.#repeatable && this.options.hedge !== false && this.deps.options.maxAttempts > 1;
   }
 
-  #sendHedged(lease: Lease, hedger: Hedger, listener: EndListener): void {
+  #sendHedged(lease: Lease, hedger: Hedger, listener: EndListener): Attempt {
     const first = this.#sendAwaited(lease, 'first');
     const end = hedged(first, hedger, this.clock, {
       send: () => this.#sendHedge(first.attempt.instance.id),
@@ -306,6 +305,7 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
     void end.then((last) => {
       listener.ended(last);
     });
+    return first.attempt;
   }
 
   #sendAwaited(lease: Lease, kind: AttemptKind): Sent {
@@ -323,12 +323,6 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
     const attempt = new Attempt({ lease, number, kind, limit }, this, listener);
     if (kind === 'hedge') this.#hedge = attempt;
     else this.#attempt = attempt;
-    const { caller } = this;
-    if (this.deps.options.inheritDeadline) {
-      runWithin(limit.ms, this.clock, () => {
-        attempt.run(caller);
-      });
-    } else attempt.run(caller);
     return attempt;
   }
 
@@ -351,7 +345,9 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
     const lease = this.#route.beside(besideId);
     if (lease === undefined) return undefined;
     budget?.withdraw(nowMs);
-    return this.#sendAwaited(lease, 'hedge');
+    const sent = this.#sendAwaited(lease, 'hedge');
+    sent.attempt.run(this.caller);
+    return sent;
   }
 
   timeOut(attempt: Attempt): void {
@@ -385,10 +381,16 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
       this.deps.guards.usual.record(nowMs - lease.startedAtMs);
       if (retry === 'never' && !this.#isHeard()) return;
     }
-    if (outcome !== 'success' || retry !== 'never') {
+    if (this.#mayGoOn(end.verdict)) {
       this.#route.leave(instance, retryAfterMs === undefined ? undefined : nowMs + retryAfterMs);
     }
     this.#records.add(attempt, end, nowMs);
+  }
+
+  /** Another attempt may follow one that ended so, or one beside it may be followed by another. */
+  #mayGoOn(verdict: Verdict): boolean {
+    if (this.#attempts >= this.deps.options.maxAttempts) return false;
+    return this.#mayRetry(verdict) || this.#attempt !== undefined || this.#hedge !== undefined;
   }
 
   #isHeard(): boolean {

@@ -4,14 +4,26 @@ import type { Settled } from './types.js';
 
 /** The caller of `client.call`: a function that returns a promise, and a promise for what comes of it. */
 export class PromisedCaller<T> implements Caller {
-  constructor(
-    private readonly fn: CallFunction<T>,
-    private readonly resolve: (value: T) => void,
-    private readonly reject: (error: unknown) => void,
-  ) {}
+  readonly promise: Promise<T>;
+  #resolve!: (value: T) => void;
+  #reject!: (error: unknown) => void;
+
+  constructor(private readonly fn: CallFunction<T>) {
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
 
   send(attempt: AttemptContext, settling: Settling): void {
-    Promise.resolve(this.fn(attempt)).then(
+    let returned: Promise<T> | T;
+    try {
+      returned = this.fn(attempt);
+    } catch (error) {
+      settling.settle({ ok: false, error });
+      return;
+    }
+    Promise.resolve(returned).then(
       (value) => {
         settling.settle({ ok: true, value });
       },
@@ -22,7 +34,7 @@ export class PromisedCaller<T> implements Caller {
   }
 
   end(settled: Settled): void {
-    if (settled.ok) this.resolve(settled.value as T);
-    else this.reject(settled.error);
+    if (settled.ok) this.#resolve(settled.value as T);
+    else this.#reject(settled.error);
   }
 }

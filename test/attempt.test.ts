@@ -6,6 +6,7 @@ import { state } from './support/states.js';
 const OWNER: AttemptOwner = {
   clock: new ManualClock(),
   signal: undefined,
+  inheritDeadline: false,
   runInAsyncScope: (fn, self, ...args) => {
     fn.apply(self, args);
   },

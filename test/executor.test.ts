@@ -1004,3 +1004,19 @@ describe('a breaker', () => {
     await client.close();
   });
 });
+
+describe('an error made in the function of a call', () => {
+  it('tells by its stack who made the call, with few frames of ours between', async () => {
+    const { client } = await rig(['a']);
+    async function whoCalls(): Promise<void> {
+      await client.call(function whatFails() {
+        throw new Error('x');
+      });
+    }
+    const error = (await whoCalls().catch((thrown: unknown) => thrown)) as Error;
+    const frames = (error.stack ?? '').split('\n').slice(1);
+    expect(frames[0]).toContain('whatFails');
+    expect(frames.findIndex((frame) => frame.includes('whoCalls'))).toBeLessThanOrEqual(4);
+    await client.close();
+  });
+});

@@ -2,6 +2,7 @@ import { Agent as HttpAgent } from 'node:http';
 import axiosLibrary, { type AxiosInstance } from 'axios';
 import axiosRetry from 'axios-retry';
 import { wrapAxios } from 'fairlead/axios';
+import { axiosByHand } from './by-hand.js';
 import { clientOver, inTurn, originOf, type Subjects } from '../subject.js';
 
 export const axios: Subjects = {
@@ -13,6 +14,10 @@ export const axios: Subjects = {
   'axios, wrapAxios': async (ports) => {
     const http = wrapAxios(keepingConnections(), await clientOver(ports));
     return async () => (await http.get<unknown>('http://orders/')).data;
+  },
+  'axios, interceptors by hand': (ports) => {
+    const http = axiosByHand(keepingConnections(), ports.map(originOf));
+    return async () => (await http.get<unknown>('/')).data;
   },
   'axios, axios-retry, in turn': (ports) => {
     const http = keepingConnections();

@@ -20,6 +20,7 @@ import {
   type Send,
   type Subjects,
 } from '../subject.js';
+import { byHand } from './by-hand.js';
 import { glue } from './glue.js';
 
 const TIMEOUT_MS = 1_000;
@@ -42,6 +43,10 @@ export const besideProxies: Subjects = {
 
 export const undici: Subjects = {
   ...besideProxies,
+  'undici, an interceptor by hand': (ports) => {
+    const dispatcher = new Agent().compose(byHand(ports.map(originOf)));
+    return () => textOf(dispatcher.request({ origin: 'http://orders', path: '/', method: 'GET' }));
+  },
   'undici BalancedPool': (ports) => {
     const pool = new BalancedPool(ports.map(originOf));
     return () => answerOf(pool);

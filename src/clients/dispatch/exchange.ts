@@ -118,9 +118,8 @@ export class Exchange extends Cancellation implements Flow, Caller, CallOptions,
     const { sender } = this.deps;
     const reply = replyFor(attempt, settling, this, sender.style);
     if (!this.#body.isReplayable) this.#latest = reply;
-    const sent = this.#optionsFor(attempt);
     try {
-      sender.dispatch(sent, reply);
+      sender.dispatch(this.#optionsFor(attempt), reply);
     } catch (error) {
       reply.cutShort(error);
     }
