@@ -136,7 +136,7 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
     try {
       if (this.signal !== undefined) this.#listenTo(this.signal);
       if (!mustWait(this.deps, this.#route.nowMs)) {
-        return this.#go('first', this.#route.nowMs, this);
+        return this.#begin('first', this.#route.nowMs, this);
       }
       void this.#beginLater();
     } catch (error) {
@@ -174,7 +174,7 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
     this.#wait = new CallWait(this.deps, this.#turn());
     try {
       await this.#wait.over(() => this.#errors.notReady());
-      this.#go('first', this.clock.now(), this)?.run(this.caller);
+      this.#begin('first', this.clock.now(), this)?.run(this.caller);
     } catch (error) {
       this.#end({ ok: false, error });
     }
@@ -206,7 +206,7 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
   #goOn(pause: Pause): void {
     const next = (): Promise<AttemptEnd> =>
       new Promise((resolve) => {
-        this.#go('retry', this.clock.now(), { ended: resolve })?.run(this.caller);
+        this.#begin('retry', this.clock.now(), { ended: resolve })?.run(this.caller);
       });
     retryLoop(pause, next, (end) => this.#plan(end)).then(
       ({ settled }) => {
@@ -249,7 +249,7 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
    * @param listener told when the attempt, and where it is hedged the one beside it, has ended.
    * @returns the attempt, to be run; `undefined` where it is later, or has ended.
    */
-  #go(kind: AttemptKind, nowMs: number, listener: EndListener): Attempt | undefined {
+  #begin(kind: AttemptKind, nowMs: number, listener: EndListener): Attempt | undefined {
     if (this.signal?.aborted === true) {
       listener.ended(final(this.signal.reason, 'cancelled'));
       return undefined;
@@ -259,12 +259,12 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
       return undefined;
     }
     const lease = this.#route.next(nowMs);
-    if (lease !== undefined) return this.#sendOut(lease, kind, listener);
-    void this.#goOnceRoom(kind, listener);
+    if (lease !== undefined) return this.#attemptAt(lease, kind, listener);
+    void this.#beginOnceRoom(kind, listener);
     return undefined;
   }
 
-  async #goOnceRoom(kind: AttemptKind, listener: EndListener): Promise<void> {
+  async #beginOnceRoom(kind: AttemptKind, listener: EndListener): Promise<void> {
     let end: AttemptEnd;
     try {
       const lease = await this.#route.nextWithRoom(this.#turn());
@@ -273,7 +273,7 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
         lease.end('ignored'); // cancelled just when its turn had come
         end = final(this.signal.reason, 'cancelled');
       } else {
-        this.#sendOut(lease, kind, listener).run(this.caller);
+        this.#attemptAt(lease, kind, listener).run(this.caller);
         return;
       }
     } catch (error) {
@@ -282,19 +282,19 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
     listener.ended(end);
   }
 
-  #sendOut(lease: Lease, kind: AttemptKind, listener: EndListener): Attempt {
+  #attemptAt(lease: Lease, kind: AttemptKind, listener: EndListener): Attempt {
     const { hedger } = this.deps.guards;
     return hedger !== undefined && kind === 'first' && this.#mayHedge()
-      ? this.#sendHedged(lease, hedger, listener)
-      : this.#send(lease, kind, listener);
+      ? this.#makeHedged(lease, hedger, listener)
+      : this.#make(lease, kind, listener);
   }
 
   #mayHedge(): boolean {
     return this.#repeatable && this.options.hedge !== false && this.deps.options.maxAttempts > 1;
   }
 
-  #sendHedged(lease: Lease, hedger: Hedger, listener: EndListener): Attempt {
-    const first = this.#sendAwaited(lease, 'first');
+  #makeHedged(lease: Lease, hedger: Hedger, listener: EndListener): Attempt {
+    const first = this.#makeAwaited(lease, 'first');
     const end = hedged(first, hedger, this.clock, {
       send: () => this.#sendHedge(first.attempt.instance.id),
       isFinal: ({ verdict }) => !this.#mayRetry(verdict),
@@ -308,15 +308,15 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
     return first.attempt;
   }
 
-  #sendAwaited(lease: Lease, kind: AttemptKind): Sent {
+  #makeAwaited(lease: Lease, kind: AttemptKind): Sent {
     let resolve!: (end: AttemptEnd) => void;
     const end = new Promise<AttemptEnd>((settle) => {
       resolve = settle;
     });
-    return { attempt: this.#send(lease, kind, { ended: resolve }), end };
+    return { attempt: this.#make(lease, kind, { ended: resolve }), end };
   }
 
-  #send(lease: Lease, kind: AttemptKind, listener: EndListener): Attempt {
+  #make(lease: Lease, kind: AttemptKind, listener: EndListener): Attempt {
     const number = ++this.#attempts;
     if (kind === 'retry') this.#owesRetry = false;
     const limit = this.#limitOf(lease);
@@ -345,7 +345,7 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
     const lease = this.#route.beside(besideId);
     if (lease === undefined) return undefined;
     budget?.withdraw(nowMs);
-    const sent = this.#sendAwaited(lease, 'hedge');
+    const sent = this.#makeAwaited(lease, 'hedge');
     sent.attempt.run(this.caller);
     return sent;
   }
