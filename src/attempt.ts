@@ -147,11 +147,15 @@ export class Attempt implements AttemptContext, Settling {
   /** Has it sent. Once only. @internal */
   run(caller: Caller): void {
     const { inheritDeadline, clock } = this.#owner;
-    if (inheritDeadline) {
-      runWithin(this.timeoutMs, clock, () => {
-        caller.send(this, this);
-      });
-    } else caller.send(this, this);
+    try {
+      if (inheritDeadline) {
+        runWithin(this.timeoutMs, clock, () => {
+          caller.send(this, this);
+        });
+      } else caller.send(this, this);
+    } catch (error) {
+      this.settle({ ok: false, error });
+    }
   }
 
   /** Ends it before its function does; what the function makes of its signal is too late. @internal */

@@ -25,7 +25,7 @@ export interface Settling {
 
 /** It sends each attempt, and is told what came of the call. */
 export interface Caller {
-  /** Begins an attempt, and says by `settling` how it has settled. May not throw. */
+  /** Begins an attempt, and says by `settling` how it has settled; or throws what it failed with. */
   send(attempt: AttemptContext, settling: Settling): void;
   /** The call is over. What it throws becomes uncaught. */
   end(settled: Settled): void;

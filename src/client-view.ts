@@ -131,8 +131,7 @@ export class SelectedView implements ClientView {
     this.#deps = deps;
     const { set, selection, env, options } = deps;
     const start: Inside['start'] = (caller, asked) => {
-      const attempt = startCall(caller, asked, deps);
-      if (attempt !== undefined) caller.send(attempt, attempt);
+      startCall(caller, asked, deps)?.run(caller);
     };
     const owns: Inside['owns'] = (call) => ownCalls.has(call);
     this.inside = { set, selection, env, options, news: shared.news, start, owns };
@@ -160,7 +159,7 @@ export class SelectedView implements ClientView {
     }
     const caller = new PromisedCaller(fn);
     const attempt = startCall(caller, options, this.#deps);
-    if (attempt !== undefined) caller.send(attempt, attempt);
+    if (attempt !== undefined) caller.send(attempt, attempt); // not `run`: a frame less in what it throws
     return options.fallback === undefined
       ? caller.promise
       : orElse(caller.promise, options.fallback, options.signal);

@@ -15,6 +15,7 @@ export class PromisedCaller<T> implements Caller {
     });
   }
 
+  /** Never throws. */
   send(attempt: AttemptContext, settling: Settling): void {
     let returned: Promise<T> | T;
     try {

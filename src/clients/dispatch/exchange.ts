@@ -118,8 +118,9 @@ export class Exchange extends Cancellation implements Flow, Caller, CallOptions,
     const { sender } = this.deps;
     const reply = replyFor(attempt, settling, this, sender.style);
     if (!this.#body.isReplayable) this.#latest = reply;
+    const sent = this.#optionsFor(attempt);
     try {
-      sender.dispatch(this.#optionsFor(attempt), reply);
+      sender.dispatch(sent, reply);
     } catch (error) {
       reply.cutShort(error);
     }

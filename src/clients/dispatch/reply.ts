@@ -117,10 +117,10 @@ export abstract class Reply {
     this.sending.release('ignored');
   }
 
-  /** The dispatcher has thrown, or what it was to be given. */
+  /** The dispatcher has thrown. @throws the same where nothing was answered: then it is the attempt's end. */
   cutShort(error: unknown): void {
-    if (this.#state === 'waiting') this.sending.settle({ ok: false, error });
-    else this.fail(error);
+    if (this.#state === 'waiting') throw error as Error;
+    this.fail(error);
   }
 
   /** Hands over what has come, and what will come. */
