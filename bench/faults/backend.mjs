@@ -41,7 +41,9 @@ function listenHttp() {
   const server = createServer({ keepAliveTimeout: 0 }, (request, response) => {
     request.resume();
     if (request.headers['x-due'] === undefined) {
-      response.end('a health check'); // of haproxy
+      // Of haproxy, which learns nothing from a 500 that it tries again elsewhere.
+      response.statusCode = behaviour === 'failing' ? 500 : 200;
+      response.end('a health check');
       return;
     }
     work(request.headers['x-due'], (isDone) => {

@@ -15,6 +15,6 @@ export const PROXIED: Readonly<Record<string, Subject>> = {
   'nginx least_conn, tuned': through('nginx', 'undici Pool to bench/proxies/nginx-tuned.conf'),
   'haproxy leastconn, tuned': through(
     'haproxy',
-    'undici Pool to bench/proxies/haproxy-tuned.cfg, which does not retry a 500',
+    'undici Pool to bench/proxies/haproxy-tuned.cfg; the check of a backend that answers 500 fails, too',
   ),
 };
