@@ -1,7 +1,7 @@
 /**
  * Real load on real servers that really die, for a long time: `npm run soak`, ten minutes; `-- --minutes 0.5` and
  * `-- --seed 7 --rate 100` (calls per second) as one likes. Six server processes, each behind a proxy that can spoil the way to it; a client each
- * through axios, fetch and a plain function over undici, in this process. Servers are killed and frozen, links turn slow,
+ * through axios, fetch, undici's interceptor and agent, and a plain function over undici, in this process. Servers are killed and frozen, links turn slow,
  * stall, cut and truncate, the source of the list breaks, one at a time and sometimes three.
  *
  * Prints what was seen as Markdown. Errors of calls are figures. Exits with 1 when a promise was broken: a call that
@@ -30,7 +30,7 @@ import { Violations } from './soak/violations.js';
 const SERVERS = 6;
 /** Without faults: code is compiled, connections are made. */
 const WARM_UP_MS = 2_000;
-const PROGRESS_MS = Math.min(30_000, Number(process.env['PROG'] ?? 30000));
+const PROGRESS_MS = 30_000;
 /** After the load: longer than any limit of a call. */
 const QUIET_MS = 5_000;
 /** What is closed must be gone within this. */

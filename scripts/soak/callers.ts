@@ -1,10 +1,11 @@
-/** The three ways to call, each with a client of its own, set up as differently as can be. */
+/** The ways to call, each with a client of its own, set up as differently as can be. */
 import { Agent as HttpAgent } from 'node:http';
 import axios from 'axios';
 import { type Client, type ClientDefaults, createClient, type DiscoveryAdapter } from 'fairlead';
 import { wrapAxios } from 'fairlead/axios';
 import { wrapFetch } from 'fairlead/fetch';
-import { Agent, getGlobalDispatcher, request } from 'undici';
+import { FairleadAgent, fairleadInterceptor } from 'fairlead/undici';
+import { Agent, type Dispatcher, getGlobalDispatcher, request } from 'undici';
 
 export interface Work {
   readonly method: 'GET' | 'POST';
@@ -17,6 +18,8 @@ export interface Work {
 export interface Caller {
   readonly name: string;
   readonly client: Client;
+  /** How long it waits for a body, where its call is over at the headers. */
+  readonly bodyMs: number;
   /** @returns the whole body of a good reply. */
   send(work: Work): Promise<string>;
   /** Closes the connections it kept. */
@@ -24,8 +27,7 @@ export interface Caller {
 }
 
 export const TIMEOUT_MS = 1_500;
-/** Wrapped fetch is over at the headers; the body has so long again. */
-export const BODY_MS = 1_500;
+const BODY_MS = 1_500;
 export const MAX_ATTEMPTS = 3;
 
 export function makeCallers(discovery: DiscoveryAdapter): readonly Caller[] {
@@ -57,13 +59,27 @@ export function makeCallers(discovery: DiscoveryAdapter): readonly Caller[] {
         maxConcurrency: { client: 200, perInstance: 60 },
       }),
     ),
-    undiciCaller(
+    callCaller(
       clientWith({
         policy: 'peak-ewma',
         hedge: { quantileRatio: 0.9, maxRatio: 0.1 },
         healthCheck: { tcp: true, intervalMs: 500, timeoutMs: 300 },
         maxConcurrency: { client: 'adaptive' },
         inheritDeadline: true,
+      }),
+    ),
+    interceptorCaller(
+      clientWith({
+        policy: 'least-request',
+        hedge: { delayMs: 80 },
+        maxConcurrency: { client: 200, perInstance: 'adaptive' },
+      }),
+    ),
+    agentCaller(
+      clientWith({
+        policy: 'weighted-round-robin',
+        attemptTimeoutMs: 500,
+        healthCheck: { http: { path: '/health' }, intervalMs: 1_000, timeoutMs: 500 },
       }),
     ),
   ];
@@ -75,6 +91,7 @@ function axiosCaller(client: Client): Caller {
   return {
     name: 'axios',
     client,
+    bodyMs: 0,
     async send({ method, id, path, signal }) {
       const data = method === 'POST' ? id : undefined;
       const config = { method, url: path, data, signal, responseType: 'text' } as const;
@@ -92,6 +109,7 @@ function fetchCaller(client: Client): Caller {
   return {
     name: 'fetch',
     client,
+    bodyMs: BODY_MS,
     async send({ method, id, path, signal }) {
       const init = { method, signal, ...(method === 'POST' && { body: id }) };
       const response = await wrapped(`http://orders${path}`, init);
@@ -128,7 +146,7 @@ async function readText({ body }: Response): Promise<string> {
   }
 }
 
-/** After fetch's own call had succeeded. */
+/** After the call itself had succeeded. */
 export class BodyError extends Error {
   constructor(
     readonly code: string,
@@ -138,11 +156,12 @@ export class BodyError extends Error {
   }
 }
 
-function undiciCaller(client: Client): Caller {
+function callCaller(client: Client): Caller {
   const dispatcher = new Agent({ connections: 50 });
   return {
     name: 'call (undici)',
     client,
+    bodyMs: 0,
     send: ({ method, id, path, signal: caller }) =>
       client.call(
         async ({ instance, signal }) => {
@@ -156,4 +175,49 @@ function undiciCaller(client: Client): Caller {
       ),
     close: () => dispatcher.destroy(),
   };
+}
+
+function interceptorCaller(client: Client): Caller {
+  const agent = new Agent({ connections: 50 });
+  return {
+    name: 'undici',
+    client,
+    bodyMs: BODY_MS,
+    send: sendingBy(agent.compose(fairleadInterceptor(client))),
+    close: () => agent.destroy(),
+  };
+}
+
+function agentCaller(client: Client): Caller {
+  const agent = new FairleadAgent(client, { pool: { connections: 50 } });
+  return {
+    name: 'undici, agent',
+    client,
+    bodyMs: BODY_MS,
+    send: sendingBy(agent),
+    close: () => agent.destroy(),
+  };
+}
+
+function sendingBy(dispatcher: Dispatcher): Caller['send'] {
+  return async ({ method, id, path, signal }) => {
+    const body = method === 'POST' ? id : null;
+    const reply = await request(`http://orders${path}`, { method, body, signal, dispatcher });
+    if (reply.statusCode === 200) return await textInTime(reply.body);
+    await reply.body.dump();
+    throw Object.assign(new Error('not 200'), { statusCode: reply.statusCode });
+  };
+}
+
+/** undici's `bodyTimeout` is of each pause in it, not of the whole. */
+async function textInTime(body: Dispatcher.ResponseData['body']): Promise<string> {
+  const late = new BodyError('ERR_BODY_TIMEOUT');
+  const timer = setTimeout(() => body.destroy(late), BODY_MS);
+  try {
+    return await body.text();
+  } catch (error) {
+    throw error === late ? late : new BodyError('ERR_BODY_CUT', error);
+  } finally {
+    clearTimeout(timer);
+  }
 }

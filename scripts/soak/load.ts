@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Rng } from 'fairlead';
-import { BODY_MS, BodyError, type Caller, TIMEOUT_MS } from './callers.js';
+import { BodyError, type Caller, TIMEOUT_MS } from './callers.js';
 import { between } from './faults.js';
 import type { LoopLag } from './loop-lag.js';
 import { Tally } from './tally.js';
@@ -74,7 +74,7 @@ export class Load {
     const cancelAfterMs = rng.next() < CANCEL_RATIO ? between(rng, 0, CANCEL_MS) : undefined;
     const cancel = cancelAfterMs === undefined ? this.longLived : new AbortController();
     const tally = this.#tallyOf(`${caller.name} ${method}`);
-    let limitMs = TIMEOUT_MS + (caller.name === 'fetch' ? BODY_MS : 0);
+    let limitMs = TIMEOUT_MS + caller.bodyMs;
     let cancelledMs: number | undefined;
     const timer =
       cancelAfterMs === undefined
