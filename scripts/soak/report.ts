@@ -68,8 +68,10 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   ERR_FAIRLEAD_ATTEMPT_TIMEOUT: 'the last attempt allowed had no answer in its time',
   ERR_FAIRLEAD_NO_INSTANCES: 'no instance took calls',
   ERR_FAIRLEAD_CONCURRENCY_LIMIT: 'as much as may was under way or waiting: nothing was sent',
-  ERR_BODY_TIMEOUT: 'the body stopped after the headers, where fetch and undici leave it to their caller',
-  ERR_BODY_CUT: 'the body was cut after the headers, where fetch and undici leave it to their caller',
+  ERR_BODY_TIMEOUT:
+    'the body stopped after the headers, where fetch and undici leave it to their caller',
+  ERR_BODY_CUT:
+    'the body was cut after the headers, where fetch and undici leave it to their caller',
   ECONNRESET: 'the connection was reset or ended before the whole reply',
   ERR_BAD_RESPONSE: 'the body ended before its time, as axios puts it',
   ECONNREFUSED: 'nobody listened, at every instance tried',
