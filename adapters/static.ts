@@ -1,9 +1,9 @@
 /** `fairlead/static`: a list of instances that is written down, not looked up. */
 import { toInstance } from '../src/discovery.js';
-import { InvalidInstanceError, InvalidOptionError } from '../src/errors.js';
+import { InvalidInstanceError, InvalidOptionError, show } from '../src/errors.js';
 import type { DiscoveryAdapter, Instance, InstanceSpec } from '../src/types.js';
-import { checkKeys } from '../src/validate.js';
-import { parseAddress } from './static/address.js';
+import { checkKeys, isObject } from '../src/validate.js';
+import { parseAddress, withoutSecret } from './static/address.js';
 
 const SPEC_KEYS: readonly (keyof InstanceSpec)[] = [
   'host',
@@ -41,7 +41,7 @@ export function staticList(entries: readonly (InstanceSpec | string)[]): Discove
 
 function readEntries(entries: unknown): readonly Instance[] {
   if (!Array.isArray(entries) || entries.length === 0) {
-    throw new InvalidOptionError('entries', 'a non-empty array of instances or addresses', entries);
+    throw noList(entries);
   }
   const byId = new Map<string, Instance>();
   entries.forEach((entry: unknown, index) => {
@@ -59,6 +59,23 @@ function readEntries(entries: unknown): readonly Instance[] {
     throw new InvalidInstanceError('entries[0].weight', 'above 0 for at least one entry', 0);
   }
   return instances;
+}
+
+/** What was meant is likely one instance, or one list for each service. */
+function noList(entries: unknown): InvalidOptionError {
+  const expected = 'a non-empty array of instances or addresses';
+  const value = typeof entries === 'string' ? withoutSecret(entries) : entries;
+  let hint = '';
+  if (typeof entries === 'string') {
+    hint = " For one address: staticList(['http://10.0.0.1:8080']).";
+  } else if (isObject(entries)) {
+    hint =
+      'host' in entries
+        ? ' For one instance: staticList([{ host, port }]).'
+        : " Each service has a list of its own: createClientPool({ services: { orders: { discovery: staticList(['http://10.0.0.1:8080']) } } }).";
+  }
+  const message = `Option "entries" must be ${expected}; got ${show(value)}.${hint}`;
+  return new InvalidOptionError('entries', expected, value, message);
 }
 
 /** Holds no timer, so that an idle process may end. */

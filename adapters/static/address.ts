@@ -82,6 +82,7 @@ function numberOr(text: string): number | string {
   return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 }
 
-function withoutSecret(address: string): string {
+/** As it may stand in an error. */
+export function withoutSecret(address: string): string {
   return address.replace(/\/\/.*@/s, '//***@');
 }

@@ -108,6 +108,32 @@ describe('staticList', () => {
     expect(refusal(entries)).toMatchObject({ code: 'ERR_FAIRLEAD_INVALID_OPTION', option });
   });
 
+  it.each<[string, unknown, string]>([
+    [
+      'an instance',
+      { host: 'a', port: 80 },
+      'Option "entries" must be a non-empty array of instances or addresses; got an object. For one instance: staticList([{ host, port }]).',
+    ],
+    [
+      'lists by service',
+      { orders: ['http://a'] },
+      'Option "entries" must be a non-empty array of instances or addresses; got an object. Each service has a list of its own: createClientPool({ services: { orders: { discovery: staticList([\'http://10.0.0.1:8080\']) } } }).',
+    ],
+    [
+      'an address',
+      'http://a',
+      'Option "entries" must be a non-empty array of instances or addresses; got "http://a". For one address: staticList([\'http://10.0.0.1:8080\']).',
+    ],
+    ['a number', 7, 'Option "entries" must be a non-empty array of instances or addresses; got 7.'],
+  ])('says how to write %s', (_what, entries, message) => {
+    expect(refusal(entries)).toMatchObject({ option: 'entries', value: entries, message });
+  });
+
+  it('does not show the credentials of an address that stands alone', () => {
+    const refused = refusal('http://user:hunter2@a');
+    expect(JSON.stringify(refused)).not.toContain('hunter2');
+  });
+
   it('allows weight 0 for draining, but not for the whole list', async () => {
     expect(await listed(['http://a?weight=0', 'http://b'])).toHaveLength(2);
     expect(refusal(['http://a?weight=0', 'http://b?weight=0'])).toMatchObject({
