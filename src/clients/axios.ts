@@ -111,7 +111,8 @@ export function wrapAxios<T extends AxiosInstance>(
   const { defaults } = axios;
   if (isOurs(defaults.adapter)) {
     const expected = 'an axios instance that is not wrapped yet';
-    throw new InvalidOptionError('axios', expected, axios);
+    const message = `Option "axios" must be ${expected}; this one is, or was made by one that is. For several services wrap it once, with a client pool.`;
+    throw new InvalidOptionError('axios', expected, axios, message);
   }
   const wrapping = resolveWrapping('wrapAxios', target, options);
   defaults.adapter = through(wrapping, defaults.adapter);

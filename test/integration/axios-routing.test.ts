@@ -288,7 +288,8 @@ describe('a wrapped axios', () => {
 
   it('is not wrapped twice, nor is what it created', () => {
     const http = wrapAxios(axios.create(), clientOver([]));
-    const refused = /Option "axios" must be an axios instance that is not wrapped yet/;
+    const refused =
+      'Option "axios" must be an axios instance that is not wrapped yet; this one is, or was made by one that is. For several services wrap it once, with a client pool.';
     expect(() => wrapAxios(http, clientOver([]))).toThrow(refused);
     const child = axios.create({ adapter: http.defaults.adapter ?? 'http' });
     expect(() => wrapAxios(child, clientOver([]))).toThrow(refused);
