@@ -1,6 +1,6 @@
 import { type AttemptEnd, type EndListener, final, FINAL } from './attempt-end.js';
-import type { AttemptContext } from './attempt-context.js';
-import type { AbortTarget, Caller, Settling } from './caller.js';
+import type { AbortTarget, AttemptContext } from './attempt-context.js';
+import type { Caller, Settling } from './caller.js';
 import { runWithin } from './deadline-scope.js';
 import { setLimit } from './env.js';
 import { isFairleadError } from './errors.js';
@@ -138,10 +138,17 @@ export class Attempt implements AttemptContext, Settling {
     };
   }
 
+  /** @internal */
   abortsTo(target: AbortTarget): void {
     if (this.#aborted !== undefined) target.abort(this.#aborted.reason);
     else if (this.#target === undefined) this.#target = target;
     else (this.#otherTargets ??= []).push(target);
+  }
+
+  /** Whether nothing of it has been sent, and nothing will be once it is cut. @internal */
+  get isUnsent(): boolean {
+    if (this.#target?.isUnsent === true) return true;
+    return this.#otherTargets?.some(({ isUnsent }) => isUnsent === true) ?? false;
   }
 
   /** Has it sent. Once only. @internal */

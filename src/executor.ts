@@ -19,7 +19,7 @@ import type { InstanceSet } from './instance-set.js';
 import type { Traffic } from './instance-state.js';
 import type { Lease } from './lease.js';
 import type { ResolvedOptions } from './options.js';
-import { classify } from './resilience/classify.js';
+import { classify, unsent } from './resilience/classify.js';
 import { Deadline, type Limit } from './resilience/deadline.js';
 import { discardBody } from './resilience/discard.js';
 import type { Hedger } from './resilience/hedger.js';
@@ -355,10 +355,11 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
     const error = limit.isDeadline
       ? this.#errors.pastDeadline(this.#attempts)
       : this.#errors.attemptTimeout(instance.id, limit.ms);
+    const verdict = this.#deadline.verdictOf(limit, this.deps.guards.usual.ms);
     attempt.cut(
       error,
       limit.isDeadline ? 'deadline' : 'timed-out',
-      this.#deadline.verdictOf(limit, this.deps.guards.usual.ms),
+      attempt.isUnsent ? unsent(verdict) : verdict,
     );
   }
 

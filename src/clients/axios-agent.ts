@@ -1,10 +1,11 @@
 /** Agents that connect to an instance while the URL, and with it all that axios makes of it, stays logical. */
 import * as http from 'node:http';
 import * as https from 'node:https';
-import { isIP } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
 import { FairleadError } from '../errors.js';
 import { addressAgent } from './address-agent.js';
+import { isConnecting } from './http/when-connected.js';
 
 /** Where connections go. */
 export interface Place {
@@ -41,6 +42,8 @@ interface Connection {
 
 interface Request {
   agent: unknown;
+  /** `null` until it has one. */
+  readonly socket?: Socket | null | undefined;
   getHeader(name: string): unknown;
   onSocket(socket: undefined, error: unknown): void;
 }
@@ -54,6 +57,24 @@ interface AgentInside {
   addRequest(request: Request, options: Connection): void;
 }
 
+/** The requests that the agents of one attempt were asked for. */
+export class AskedRequests {
+  #only: Request | undefined;
+  #isRedirected = false;
+
+  add(request: Request): void {
+    this.#isRedirected ||= this.#only !== undefined;
+    this.#only = request;
+  }
+
+  /** It waits for a connection still. Of a redirect the request before has been answered. */
+  get isUnsent(): boolean {
+    if (this.#only === undefined || this.#isRedirected) return false;
+    const { socket } = this.#only;
+    return socket === undefined || socket === null || isConnecting(socket);
+  }
+}
+
 /**
  * Stands before an agent for one attempt, and has that connect to where `route` says. The agent's own options, and its
  * connections, are used as ever: they are kept by the instance's address. Not made with `Object.create`: axios treats
@@ -62,10 +83,12 @@ interface AgentInside {
 export class RoutedAgent {
   readonly #agent: AgentInside;
   readonly #route: Route;
+  readonly #asked: AskedRequests;
 
-  constructor(agent: http.Agent, route: Route) {
+  constructor(agent: http.Agent, route: Route, asked: AskedRequests) {
     this.#agent = agent as unknown as AgentInside;
     this.#route = route;
+    this.#asked = asked;
   }
 
   // Those that a request reads before it asks the agent.
@@ -91,6 +114,7 @@ export class RoutedAgent {
   }
 
   addRequest(request: Request, options: Connection): void {
+    this.#asked.add(request);
     // From here on it is that agent's request, for whoever looks at it.
     request.agent = this.#agent;
     // Asked for now: older agents of proxies (agent-base before 7) look for https in the stack of the call.

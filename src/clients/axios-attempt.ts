@@ -12,7 +12,7 @@ import type { ClientView } from '../client-view.js';
 import { classify, unsent } from '../resilience/classify.js';
 import type { Instance, Outcome, Settled, Verdict } from '../types.js';
 import { isObject } from '../validate.js';
-import { agentFor, type GivenAgent, RoutedAgent } from './axios-agent.js';
+import { agentFor, AskedRequests, type GivenAgent, RoutedAgent } from './axios-agent.js';
 import { type AttemptBody, type AxiosBodyFactory, blameOwnStream, makeBody } from './axios-body.js';
 import { AttemptDispatcher, isDispatcher } from './axios-dispatcher.js';
 import { asAxiosError } from './axios-errors.js';
@@ -20,6 +20,7 @@ import { type AskedUrl, authOf, hrefOf } from './axios-request.js';
 import { connectorTo } from './axios-http2.js';
 import { RedirectedRoute, type RedirectOptions } from './axios-redirect.js';
 import { deadlineValue } from './deadline-header.js';
+import { abortWith } from './dispatch/hold-open.js';
 import { closeOnceDrained } from './idle-sockets.js';
 import { LOAD_HEADERS, reportLoad } from './load-report.js';
 import { noteRedirect } from './redirected.js';
@@ -233,15 +234,20 @@ function prepare(
     sent.signal = attempt.signal;
     return { route, config: sent, dispatcher: own };
   }
-  sent.httpAgent = agentOn(route, 'http:', config.httpAgent as GivenAgent);
-  sent.httpsAgent = agentOn(route, 'https:', config.httpsAgent as GivenAgent);
+  const asked = new AskedRequests();
+  sent.httpAgent = new RoutedAgent(agentFor('http:', config.httpAgent as GivenAgent), route, asked);
+  sent.httpsAgent = new RoutedAgent(
+    agentFor('https:', config.httpsAgent as GivenAgent),
+    route,
+    asked,
+  );
   const beforeRedirect: typeof sent.beforeRedirect = (options: RedirectOptions, ...rest) => {
     config.beforeRedirect?.(options, ...rest);
     route.follow(options);
   };
   sent.beforeRedirect = beforeRedirect;
   if (way === 'agents') {
-    sent.signal = cheapSignal(attempt);
+    sent.signal = cheapSignal(attempt, asked);
     if (Number(config.httpVersion) === 2 && route.place !== undefined) {
       const createConnection = connectorTo(instance, route.place);
       Object.assign(sent, { http2Options: { ...config.http2Options, createConnection } });
@@ -269,20 +275,17 @@ function headersFor(headers: AxiosHeaders): AxiosHeaders {
 }
 
 /** For axios's own `http` adapter, which listens to it and hands it to nobody. */
-function cheapSignal(attempt: AttemptContext): AbortSignal {
+function cheapSignal(attempt: AttemptContext, asked: AskedRequests): AbortSignal {
   const cancellation = new Cancellation();
-  attempt.onAbort((reason) => {
-    cancellation.abort(reason);
+  abortWith(attempt, {
+    abort(reason) {
+      cancellation.abort(reason); // which ends the request before it has a connection
+    },
+    get isUnsent() {
+      return asked.isUnsent;
+    },
   });
   return cancellation.signal;
-}
-
-function agentOn(
-  route: RedirectedRoute,
-  protocol: 'http:' | 'https:',
-  given: GivenAgent,
-): RoutedAgent {
-  return new RoutedAgent(agentFor(protocol, given), route);
 }
 
 /** Node, and fetch, give the names in small letters. Most answers tell of no load, and axios's look-up is a slow one. */

@@ -1,5 +1,5 @@
-import type { AttemptContext } from '../attempt-context.js';
-import type { AbortTarget, Settling } from '../caller.js';
+import type { AbortTarget, AttemptContext } from '../attempt-context.js';
+import type { Settling } from '../caller.js';
 import type { Outcome, Settled } from '../types.js';
 import { withDefault } from './dispatch/headers.js';
 import { abortWith, holdOpen } from './dispatch/hold-open.js';
@@ -49,6 +49,7 @@ export class InstanceDispatcher {
 /** Hands an attempt's reply straight on: the call is made around the fetch, and told by that. */
 class Relay implements Settling, ReplyOwner {
   readonly takesThrow = false;
+  readonly isReplayable = false;
   #release: ((outcome: Outcome) => void) | undefined;
 
   constructor(

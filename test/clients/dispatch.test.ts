@@ -224,6 +224,38 @@ describe.each(['older', 'newer'] as const)('a listener of the %s style', (style)
     expect(told.errors).toEqual([]);
   });
 
+  it('sends a POST elsewhere that was given to no connection in time, and never there', async () => {
+    const options = { method: 'POST', body: 'x' };
+    const { at, told, clock, attempts } = await sent(style, options, { attemptTimeoutMs: 50 });
+    await clock.advance(50);
+    await clock.advance(25); // the longest pause before a first retry
+    expect(attempts).toHaveLength(2);
+    expect(at(1).options.origin).not.toBe(at(0).options.origin);
+    at(0).start();
+    expect(at(0).aborts).toHaveLength(1);
+    at(1).start();
+    at(1).head(200);
+    at(1).end();
+    await settle();
+    expect(told.log).toEqual(['start', 'head 200', 'end']);
+  });
+
+  it.each<[string, () => unknown, boolean]>([
+    ['was given to one', () => 'x', true],
+    [
+      'has a stream for a body, which the one that waits would destroy',
+      () => new PassThrough(),
+      false,
+    ],
+  ])('fails with the timeout of a POST that %s', async (_what, body, isGiven) => {
+    const options = { method: 'POST', body: body() };
+    const { at, told, clock, attempts } = await sent(style, options, { attemptTimeoutMs: 50 });
+    if (isGiven) at(0).start();
+    await clock.advance(60_000);
+    expect(attempts).toHaveLength(1);
+    expect(told.errors).toMatchObject([{ code: 'ERR_FAIRLEAD_ATTEMPT_TIMEOUT' }]);
+  });
+
   it('fails with the last error, and the story of the attempts', async () => {
     const { at, told, clock } = await sent(style, {}, { retry: { maxAttempts: 2 } });
     const last = reset();

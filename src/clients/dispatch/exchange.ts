@@ -101,6 +101,10 @@ export class Exchange extends Cancellation implements Flow, Caller, CallOptions,
     return this.#body.isReplayable || !this.#isBodyUsed;
   }
 
+  get isReplayable(): boolean {
+    return this.#body.isReplayable;
+  }
+
   get takesThrow(): boolean {
     return this.deps.sender.takesThrow === true;
   }

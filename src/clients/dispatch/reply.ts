@@ -17,6 +17,8 @@ export interface ReplyOwner {
   readonly listener: Listener;
   /** Whether the dispatcher lets its handlers throw: see `Sender.takesThrow`. */
   readonly takesThrow: boolean;
+  /** The body may be given to another attempt while one that has it is still to be ended. */
+  readonly isReplayable: boolean;
   /** An attempt was answered. Called before its call is told. */
   answered(reply: Reply): void;
   /** An attempt has failed before it was answered. Called before its call is told. */
@@ -86,6 +88,11 @@ export abstract class Reply {
   /** Whether a header may be there whose name is as long as one of these; true when that is not known. */
   mayHaveName(lengths: readonly number[]): boolean {
     return hasNameOfLength(this.#headers, lengths);
+  }
+
+  /** Once aborted it is refused to the connection that it waits for. */
+  get isUnsent(): boolean {
+    return !this.isSent && this.owner.isReplayable;
   }
 
   get hasFailed(): boolean {
