@@ -14,7 +14,7 @@ const TRIES = 16;
  */
 export class WeightedDraw {
   private readonly n: number = 0; // first, so that V8 takes it for a number, and asks no more at each draw
-  private readonly table: AliasTable | undefined;
+  private readonly table: Float64Array | undefined;
 
   constructor(
     private readonly candidates: readonly Candidate[],
@@ -29,8 +29,9 @@ export class WeightedDraw {
     const u = this.rng.next() * this.n;
     const slot = u | 0;
     if (this.table === undefined) return slot;
-    const { edge, alias } = this.table;
-    return either(Number(u < (edge[slot] ?? 0)), slot, alias[slot] ?? 0);
+    const entry = this.table[slot] ?? 0;
+    const alias = entry | 0;
+    return either(Number(u - slot < entry - alias), slot, alias);
   }
 
   /** Index of a candidate that is not excluded, or -1 when none is left. */
@@ -49,13 +50,11 @@ export class WeightedDraw {
   }
 }
 
-interface AliasTable {
-  /** Where in a slot, counted from the start of the first, its own share ends and that of its `alias` begins. */
-  readonly edge: Float64Array;
-  readonly alias: Int32Array;
-}
-/** `undefined` when all weights are equal: then every slot keeps itself. */
-function aliasTable(candidates: readonly Candidate[]): AliasTable | undefined {
+/**
+ * Of each slot `alias + share`: the share of it that is its own, less than 1, and whose the rest is. In one number, for
+ * of a long list each is far away in memory. `undefined` when all weights are equal: then every slot keeps itself.
+ */
+function aliasTable(candidates: readonly Candidate[]): Float64Array | undefined {
   const n = candidates.length;
   const first = candidates[0]?.state.capacity;
   if (candidates.every(({ state }) => state.capacity === first)) return undefined;
@@ -64,7 +63,7 @@ function aliasTable(candidates: readonly Candidate[]): AliasTable | undefined {
   const scaled = Float64Array.from(candidates, ({ state }) => state.capacity / largest);
   const mean = scaled.reduce((sum, weight) => sum + weight, 0) / n;
   const keep = scaled.map((weight) => weight / mean);
-  const alias = new Int32Array(n);
+  const table = Float64Array.from(keep, (_, i) => i); // what is given nothing keeps itself
   const small: number[] = [];
   const large: number[] = [];
   keep.forEach((share, i) => (share < 1 ? small : large).push(i));
@@ -72,16 +71,15 @@ function aliasTable(candidates: readonly Candidate[]): AliasTable | undefined {
     const giver = large.at(-1);
     const taker = giver === undefined ? undefined : small.pop();
     if (giver === undefined || taker === undefined) break;
-    alias[taker] = giver;
-    const left = (keep[giver] ?? 1) - (1 - (keep[taker] ?? 1));
+    const share = keep[taker] ?? 1;
+    // A share that rounding makes whole is whole.
+    if (giver + share < giver + 1) table[taker] = giver + share;
+    const left = (keep[giver] ?? 1) - (1 - share);
     keep[giver] = left;
     if (left < 1) {
       large.pop();
       small.push(giver);
     }
   }
-  // What remains on either stack is 1 up to rounding.
-  for (const i of small) keep[i] = 1;
-  for (const i of large) keep[i] = 1;
-  return { edge: keep.map((share, i) => i + share), alias };
+  return table; // what remains on either stack is 1 up to rounding
 }
