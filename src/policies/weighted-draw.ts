@@ -14,7 +14,7 @@ const TRIES = 16;
  */
 export class WeightedDraw {
   private readonly n: number = 0; // first, so that V8 takes it for a number, and asks no more at each draw
-  private readonly table: Float64Array | undefined;
+  private readonly table: Uint32Array | undefined;
 
   constructor(
     private readonly candidates: readonly Candidate[],
@@ -29,9 +29,9 @@ export class WeightedDraw {
     const u = this.rng.next() * this.n;
     const slot = u | 0;
     if (this.table === undefined) return slot;
-    const entry = this.table[slot] ?? 0;
-    const alias = entry | 0;
-    return either(Number(u - slot < entry - alias), slot, alias);
+    const share = this.table[2 * slot] ?? 0;
+    const alias = this.table[2 * slot + 1] ?? 0;
+    return either(Number((u - slot) * WHOLE < share), slot, alias);
   }
 
   /** Index of a candidate that is not excluded, or -1 when none is left. */
@@ -50,11 +50,14 @@ export class WeightedDraw {
   }
 }
 
+/** A slot's whole share: finer than the randomness it is held against. */
+const WHOLE = 2 ** 31;
+
 /**
- * Of each slot `alias + share`: the share of it that is its own, less than 1, and whose the rest is. In one number, for
- * of a long list each is far away in memory. `undefined` when all weights are equal: then every slot keeps itself.
+ * For each slot the share of it that is its own, and whose the rest is; side by side, for in a long list each place in
+ * memory is far away. `undefined` when all weights are equal: then every slot keeps itself.
  */
-function aliasTable(candidates: readonly Candidate[]): Float64Array | undefined {
+function aliasTable(candidates: readonly Candidate[]): Uint32Array | undefined {
   const n = candidates.length;
   const first = candidates[0]?.state.capacity;
   if (candidates.every(({ state }) => state.capacity === first)) return undefined;
@@ -63,7 +66,7 @@ function aliasTable(candidates: readonly Candidate[]): Float64Array | undefined 
   const scaled = Float64Array.from(candidates, ({ state }) => state.capacity / largest);
   const mean = scaled.reduce((sum, weight) => sum + weight, 0) / n;
   const keep = scaled.map((weight) => weight / mean);
-  const table = Float64Array.from(keep, (_, i) => i); // what is given nothing keeps itself
+  const table = new Uint32Array(2 * n);
   const small: number[] = [];
   const large: number[] = [];
   keep.forEach((share, i) => (share < 1 ? small : large).push(i));
@@ -71,15 +74,19 @@ function aliasTable(candidates: readonly Candidate[]): Float64Array | undefined 
     const giver = large.at(-1);
     const taker = giver === undefined ? undefined : small.pop();
     if (giver === undefined || taker === undefined) break;
-    const share = keep[taker] ?? 1;
-    // A share that rounding makes whole is whole.
-    if (giver + share < giver + 1) table[taker] = giver + share;
-    const left = (keep[giver] ?? 1) - (1 - share);
+    table[2 * taker + 1] = giver;
+    const left = (keep[giver] ?? 1) - (1 - (keep[taker] ?? 1));
     keep[giver] = left;
     if (left < 1) {
       large.pop();
       small.push(giver);
     }
   }
-  return table; // what remains on either stack is 1 up to rounding
+  // What remains on either stack is 1 up to rounding.
+  for (const i of small) keep[i] = 1;
+  for (const i of large) keep[i] = 1;
+  keep.forEach((share, i) => {
+    table[2 * i] = Math.round(share * WHOLE);
+  });
+  return table;
 }

@@ -76,7 +76,7 @@ describe('the alias table', () => {
     ['one a hair lighter than the rest', [1 - 2 ** -53, 1, 1]],
     ['all but one a hair lighter', [...Array<number>(29).fill(1 - 2 ** -53), 1]],
   ])('never draws beyond the list for %s', (_what, weights) => {
-    // A share of 1 - 2^-53 vanishes beside an index.
+    // What is short of a whole share by 2^-53 is rounded to it.
     const expected = sharesOf(weights);
     impliedShares(weights).forEach((share, i) => {
       expect(Math.abs(share - (expected[i] ?? 0))).toBeLessThan(1e-9);
