@@ -76,7 +76,12 @@ async function peers(): Promise<Measured['peers']> {
 }
 
 async function growth(): Promise<Measured['growth']> {
-  const found: Record<Way, Record<number, number[]>> = { call: {}, 'pick and end': {} };
+  const found: Record<Way, Record<number, number[]>> = {
+    call: {},
+    'call, by hand': {},
+    'pick and end': {},
+    'pick and end, by hand': {},
+  };
   const crew = await Promise.all(
     plan.sizes.map(async (n) => ({ n, worker: await Worker.start('growth', String(n)) })),
   );

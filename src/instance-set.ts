@@ -148,7 +148,7 @@ export class InstanceSet {
 
   /** The last attempt in flight at an instance has ended. */
   noteIdle(state: InstanceState): void {
-    if (this.#takesCalls(state)) return;
+    if (state.takesCalls) return;
     const { id, url } = state.instance;
     this.events.emit('instance.drained', { service: this.options.service, instanceId: id, url });
   }
@@ -220,6 +220,7 @@ export class InstanceSet {
       const state = this.#stateFor(instance, before);
       if (tookCalls && (state !== before || instance.weight === 0)) stopped.push(before);
       state.instance = instance;
+      state.takesCalls = instance.weight > 0;
       this.#members.set(id, state);
       const isNew = state !== before || !tookCalls;
       if (instance.weight > 0 && isNew && joinsOthers) {
@@ -244,10 +245,7 @@ export class InstanceSet {
 
   #remove(state: InstanceState): void {
     this.#members.delete(state.instance.id);
+    state.takesCalls = false;
     this.#removed.remember(state);
-  }
-
-  #takesCalls(state: InstanceState): boolean {
-    return state.instance.weight > 0 && this.has(state);
   }
 }

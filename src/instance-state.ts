@@ -102,7 +102,7 @@ const CLOSED: BreakerState = { kind: 'closed' };
  * by itself: a pair of instance and record would be one more object to find in memory, for each that a pick looks at.
  */
 export class InstanceState implements InstanceRecord, Candidate, LeaseOwner, WaitingList {
-  // What every pick reads comes first, so that it shares a line of the processor's cache.
+  // What every pick reads comes first, then what an attempt does, so that each shares lines of the processor's cache.
   pending = 0;
   capacity = 0; // first, so that V8 takes it for a number, and asks no more at each pick
   #instance: Instance;
@@ -113,17 +113,19 @@ export class InstanceState implements InstanceRecord, Candidate, LeaseOwner, Wai
   waitingSinceMs = Infinity;
   successRatio = 1;
   attempts = 0;
-  failuresInARow = 0;
-  health: Health = 'unknown';
-  role: string | undefined;
-  report: ReceivedReport | undefined;
   readonly #deps: StateDeps;
-  #ramp = 1;
+  #breaker: Breaker | undefined;
+  #watch: OutlierWatch | undefined;
   /** The ends of the list of attempts that wait for their answer. */
   #oldest: Waiting | undefined;
   #newest: Waiting | undefined;
-  #breaker: Breaker | undefined;
-  #watch: OutlierWatch | undefined;
+  failuresInARow = 0;
+  /** It is listed, and not draining. Kept by the set: to look it up with each attempt costs as much as a pick. */
+  takesCalls = false;
+  health: Health = 'unknown';
+  role: string | undefined;
+  report: ReceivedReport | undefined;
+  #ramp = 1;
 
   constructor(instance: Instance, deps: StateDeps) {
     this.#instance = instance;
@@ -196,16 +198,16 @@ export class InstanceState implements InstanceRecord, Candidate, LeaseOwner, Wai
     this.#watch ??= this.#deps.createWatch?.(this);
     const lease = new Lease(this, nowMs, this.#breaker?.admit(nowMs) ?? UNCOUNTED);
     addWaiting(this, lease);
-    this.#noteOldest();
+    this.noteOldest();
     return lease;
   }
 
   /** The lease has had its answer: its latency is known, though it stays in flight. */
   answered(lease: Lease, nowMs: number = this.#deps.clock.now()): void {
-    this.#learn(lease, 'success', nowMs);
+    this.learn(lease, 'success', nowMs);
     this.successRatio = successRatioAt(this, nowMs);
     this.ewmaAtMs = nowMs;
-    this.#judge(lease, 'success', nowMs); // now, for it may live on for hours
+    this.judge(lease, 'success', nowMs); // now, for it may live on for hours
     this.#deps.inFlight?.answered(this, nowMs - lease.startedAtMs, nowMs);
   }
 
@@ -237,9 +239,9 @@ export class InstanceState implements InstanceRecord, Candidate, LeaseOwner, Wai
     try {
       if (outcome === 'ignored') {
         removeWaiting(this, lease);
-        this.#noteOldest();
+        this.noteOldest();
       } else {
-        if (!lease.hasAnswered) this.#learn(lease, outcome, nowMs);
+        if (!lease.hasAnswered) this.learn(lease, outcome, nowMs);
         this.successRatio = successRatioAfter(this, outcome === 'success', nowMs);
         this.failuresInARow = outcome === 'success' ? 0 : this.failuresInARow + 1;
         this.ewmaAtMs = nowMs;
@@ -247,7 +249,7 @@ export class InstanceState implements InstanceRecord, Candidate, LeaseOwner, Wai
     } finally {
       // A load of the application's own may throw: its room is free, and its breaker knows, all the same.
       if (!lease.hasAnswered || outcome !== 'success') {
-        this.#judge(lease, outcome, nowMs, retryAfterMs);
+        this.judge(lease, outcome, nowMs, retryAfterMs);
       }
       const elapsedMs = lease.hasAnswered ? undefined : nowMs - lease.startedAtMs;
       this.#deps.inFlight?.ended(this, elapsedMs, outcome, nowMs);
@@ -256,7 +258,7 @@ export class InstanceState implements InstanceRecord, Candidate, LeaseOwner, Wai
   }
 
   /** Tells the breaker, and whoever compares. */
-  #judge(lease: Lease, outcome: Outcome, nowMs: number, retryAfterMs?: number): void {
+  private judge(lease: Lease, outcome: Outcome, nowMs: number, retryAfterMs?: number): void {
     const failedAfterAll = lease.hasAnswered && outcome !== 'success';
     const closed = this.#breaker?.record(
       lease.permit,
@@ -265,31 +267,31 @@ export class InstanceState implements InstanceRecord, Candidate, LeaseOwner, Wai
       retryAfterMs,
       failedAfterAll,
     );
-    if (closed === true) this.#beginAnew();
+    if (closed === true) this.beginAnew();
     if (outcome === 'ignored') return;
     const standsOut = this.#watch?.record(outcome === 'success', nowMs, failedAfterAll);
     if (standsOut === true) this.#breaker?.trip(nowMs);
   }
 
   /** Its probe has ended an outage: what failed then is history, here as with the breaker. */
-  #beginAnew(): void {
+  private beginAnew(): void {
     this.successRatio = 1;
     this.failuresInARow = 0;
   }
 
   /** Learns from the latency of one attempt, which waits no longer. */
-  #learn(lease: Lease, outcome: Outcome, nowMs: number): void {
+  private learn(lease: Lease, outcome: Outcome, nowMs: number): void {
     const overtaken = !lease.waits;
     removeWaiting(this, lease);
     // Those that began before one that has succeeded wait for something of their own, not for the instance.
     if (outcome === 'success') removeWaitingBefore(this, lease.startedAtMs);
-    this.#noteOldest();
+    this.noteOldest();
     const elapsedMs = nowMs - lease.startedAtMs;
     this.ewmaMs = this.#deps.learner.observe(this, elapsedMs, outcome, nowMs, overtaken);
     this.measured++;
   }
 
-  #noteOldest(): void {
+  private noteOldest(): void {
     this.waitingSinceMs = this.#oldest?.startedAtMs ?? Infinity;
   }
 

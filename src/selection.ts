@@ -185,6 +185,7 @@ export class Selection {
   /** True while a call that has tried `excluded`, and `id`, could still go to another instance. */
   hasUntried(excluded: ReadonlySet<string>, nowMs: number, id?: string): boolean {
     for (const { part } of this.#decisions.at(nowMs).slots) {
+      if (excluded.size === 0 && part.candidates.length > 1) return true; // without a look at any
       for (const { instance } of part.candidates) {
         if (instance.id !== id && !excluded.has(instance.id)) return true;
       }

@@ -569,3 +569,23 @@ describe('panic', () => {
     expect(selection.panicPicks).toBe(0);
   });
 });
+
+it('a call that has tried none could go elsewhere while there are two', async () => {
+  const nobody: ReadonlySet<string> = new Set();
+  const { selection: two } = await made(['a', 'b']);
+  expect(two.hasUntried(nobody, 0)).toBe(true);
+  expect(two.hasUntried(nobody, 0, 'a')).toBe(true);
+  const { selection: one } = await made(['a']);
+  expect(one.hasUntried(nobody, 0)).toBe(true);
+  expect(one.hasUntried(nobody, 0, 'a')).toBe(false);
+  const { selection: divided } = await made(['a', 'b'], {
+    stages: [
+      {
+        name: 'halves',
+        apply: (part) =>
+          ['a', 'b'].map((id) => slice(part, id, 0.5, ({ instance }) => instance.id === id)),
+      },
+    ],
+  });
+  expect(divided.hasUntried(nobody, 0, 'a')).toBe(true);
+});

@@ -53,7 +53,8 @@ export const controls: readonly (Subject & { readonly bytes: number })[] = [
   },
 ];
 
-function xorshift(): () => number {
+/** Random numbers of four operations each. */
+export function xorshift(): () => number {
   let state = 0x9e3779b9 | 0;
   return () => {
     state ^= state << 13;

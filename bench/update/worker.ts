@@ -3,7 +3,7 @@
  * `peer <library> <name>`.
  */
 import { type Cost, Updates } from './fairlead.js';
-import { timed, type Way, workingClient } from './growth.js';
+import { growing, timed, type Way } from './growth.js';
 import { cost, PEERS, prepared } from './peers.js';
 
 /** What is to be measured: a change, the number of changes, or a way. */
@@ -11,7 +11,12 @@ export type Order = string | number;
 export type Answer = { readonly value: Cost | number | undefined } | { readonly error: string };
 
 const SIZE = 10_000;
-const TIMES: Readonly<Record<Way, number>> = { call: 5_000, 'pick and end': 20_000 };
+const TIMES: Readonly<Record<Way, number>> = {
+  call: 5_000,
+  'call, by hand': 5_000,
+  'pick and end': 20_000,
+  'pick and end, by hand': 20_000,
+};
 
 const [kind = '', first = '', second = ''] = process.argv.slice(2);
 const obey = await worker();
@@ -33,8 +38,8 @@ async function worker(): Promise<(order: Order) => Promise<Cost | number>> {
     return (order) => updates.cost(String(order));
   }
   if (kind === 'growth') {
-    const client = await workingClient(Number(first));
-    return (order) => timed(client, order as Way, TIMES[order as Way]);
+    const all = await growing(Number(first));
+    return (order) => timed(all, order as Way, TIMES[order as Way]);
   }
   const peer = PEERS.find(({ library, name }) => library === first && name === second);
   if (peer === undefined) throw new Error(`no peer ${first} ${second}`);

@@ -34,6 +34,33 @@ export interface BreakerHooks {
  */
 const GROWTH = 1.5;
 
+/** What is remembered of the times when it was not closed. */
+interface Past {
+  /** How often its open time has grown: with each opening in a row, without a whole quiet window between them. */
+  growths: number;
+  /** When this outage began, however often it has opened again since. */
+  outSinceMs: number;
+  closedAtMs: number;
+  openedAtMs: number;
+  /** When it was last called although it was not closed: in panic. */
+  usedAtMs: number;
+  /** When the instance asked to be called again, as far as it did. */
+  retryAtMs: number;
+  heldUntilMs: number;
+}
+
+/** Of most instances there is nothing to remember: they share this, and what they all begin with. */
+const NO_PAST: Readonly<Past> = {
+  growths: 0,
+  outSinceMs: 0,
+  closedAtMs: -Infinity,
+  openedAtMs: -Infinity,
+  usedAtMs: -Infinity,
+  retryAtMs: -Infinity,
+  heldUntilMs: -Infinity,
+};
+const CLOSED: BreakerState = { kind: 'closed' };
+
 /** Equal to no permit. */
 const SHUT_DOWN: BreakerPermit = UNCOUNTED - 1;
 
@@ -49,33 +76,23 @@ const SHUT_DOWN: BreakerPermit = UNCOUNTED - 1;
  * How long it stays open, and the one probe that may end it, are decided here on the injected clock: opossum is
  * put back to closed as soon as it has spoken, so it never holds a timer.
  */
-export class OpossumBreaker implements Breaker {
-  #state: BreakerState = { kind: 'closed' };
+export class OpossumBreaker extends OutcomeWindow implements Breaker {
+  // What a success reads comes first, so that it lies together.
+  #state: BreakerState = CLOSED;
   /** Of the permits that count: those given out since the last change of state. */
   #epoch = 0;
+  readonly #settings: BreakerSettings;
   #consecutive = 0;
-  /** How often its open time has grown: with each opening in a row, without a whole quiet window between them. */
-  #growths = 0;
-  /** When this outage began, however often it has opened again since. */
-  #outSinceMs = 0;
-  #closedAtMs = -Infinity;
-  #openedAtMs = -Infinity;
-  /** When it was last called although it was not closed: in panic. */
-  #usedAtMs = -Infinity;
-  /** When the instance asked to be called again, as far as it did. */
-  #retryAtMs = -Infinity;
-  #heldUntilMs = -Infinity;
-  /** Outcomes since `#countsFromMs`. */
-  #window = new OutcomeWindow();
-  #countsFromMs: number;
+  #past: Readonly<Past> = NO_PAST;
   #opossum: CircuitBreaker<[]> | undefined;
 
   constructor(
-    private readonly settings: BreakerSettings,
+    settings: BreakerSettings,
     private readonly env: Env,
     private readonly hooks: BreakerHooks,
   ) {
-    this.#countsFromMs = env.clock.now();
+    super();
+    this.#settings = settings;
   }
 
   get state(): BreakerState {
@@ -83,7 +100,7 @@ export class OpossumBreaker implements Breaker {
   }
 
   get heldUntilMs(): number {
-    return this.#heldUntilMs;
+    return this.#past.heldUntilMs;
   }
 
   admit(nowMs: number): BreakerPermit {
@@ -91,11 +108,11 @@ export class OpossumBreaker implements Breaker {
     if (state.kind === 'closed') return this.#epoch;
     const probeFromMs = state.kind === 'open' ? state.untilMs : (state.probeUntilMs ?? nowMs);
     if (nowMs < probeFromMs) {
-      this.#usedAtMs = nowMs;
+      this.#ownPast().usedAtMs = nowMs;
       return UNCOUNTED;
     }
     // A probe before this one that never ended decides nothing any more.
-    return this.#become({ kind: 'half-open', probeUntilMs: nowMs + this.settings.maxOpenMs });
+    return this.#become({ kind: 'half-open', probeUntilMs: nowMs + this.#settings.maxOpenMs });
   }
 
   record(
@@ -108,7 +125,9 @@ export class OpossumBreaker implements Breaker {
     if (permit !== this.#epoch) return false;
     const success = outcome === 'success';
     const counts = outcome !== 'ignored';
-    if (counts && !success && retryAfterMs !== undefined) this.#retryAtMs = nowMs + retryAfterMs;
+    if (counts && !success && retryAfterMs !== undefined) {
+      this.#ownPast().retryAtMs = nowMs + retryAfterMs;
+    }
     const closes = success && this.#state.kind !== 'closed';
     if (closes) this.#close(nowMs);
     else if (this.#state.kind === 'closed') {
@@ -129,20 +148,19 @@ export class OpossumBreaker implements Breaker {
 
   /** @param answered a success of this step turns out to be a failure: one attempt. Of longer ago it counts as two. */
   #count(success: boolean, nowMs: number, answered: boolean): void {
-    const window = this.#window;
-    window.moveTo(Math.floor(((nowMs - this.#countsFromMs) / this.settings.windowMs) * STEPS));
-    window.add(success, answered && window.hasSuccess);
+    this.moveTo(Math.floor((nowMs / this.#settings.windowMs) * STEPS));
+    this.add(success, answered && this.hasSuccess);
     this.#consecutive = success ? 0 : this.#consecutive + 1;
     if (success) return;
-    if (this.#isOver() || this.#consecutive >= this.settings.consecutiveFailures) {
+    if (this.#isOver() || this.#consecutive >= this.#settings.consecutiveFailures) {
       this.#openIfAllowed(nowMs);
     }
   }
 
   /** Whether the error ratio is over its threshold, by opossum's word. Asked right after a failure. */
   #isOver(): boolean {
-    const { attempts, failures } = this.#window;
-    const { minAttempts, errorThresholdRatio } = this.settings;
+    const { attempts, failures } = this;
+    const { minAttempts, errorThresholdRatio } = this.#settings;
     const mayBe = attempts >= minAttempts && failures >= errorThresholdRatio * attempts - 1e-6;
     if (!mayBe) return false;
     const opossum = (this.#opossum ??= this.#createOpossum());
@@ -159,9 +177,9 @@ export class OpossumBreaker implements Breaker {
     const opossum = new CircuitBreaker(fail, {
       timeout: false,
       // Opossum opens strictly above its threshold, we at it.
-      errorThresholdPercentage: this.settings.errorThresholdRatio * 100 - 1e-9,
-      volumeThreshold: this.settings.minAttempts,
-      rollingCountTimeout: this.settings.windowMs,
+      errorThresholdPercentage: this.#settings.errorThresholdRatio * 100 - 1e-9,
+      volumeThreshold: this.#settings.minAttempts,
+      rollingCountTimeout: this.#settings.windowMs,
       rollingCountBuckets: 1,
       rollingPercentilesEnabled: false,
       enableSnapshots: false,
@@ -178,21 +196,22 @@ export class OpossumBreaker implements Breaker {
       this.#open(nowMs);
       return;
     }
-    const isNew = nowMs >= this.#heldUntilMs;
-    this.#heldUntilMs = nowMs + this.settings.windowMs;
+    const isNew = nowMs >= this.#past.heldUntilMs;
+    this.#ownPast().heldUntilMs = nowMs + this.#settings.windowMs;
     if (isNew) this.hooks.onHeld();
   }
 
   #open(nowMs: number): void {
+    const past = this.#ownPast();
     const wasClosed = this.#state.kind === 'closed';
-    if (wasClosed) this.#outSinceMs = nowMs;
-    if (wasClosed && nowMs - this.#closedAtMs >= this.settings.windowMs) this.#growths = 0;
+    if (wasClosed) past.outSinceMs = nowMs;
+    if (wasClosed && nowMs - past.closedAtMs >= this.#settings.windowMs) past.growths = 0;
     // It pays to wait longer for an instance that is rested meanwhile. In panic it is called all the same, for most of
     // its peers fail too; once they are well again, it is to be found well as soon as they.
-    else if (this.#usedAtMs < this.#openedAtMs) this.#growths++;
-    const untilMs = nowMs + this.#openMs(this.#retryAtMs - nowMs);
-    this.#openedAtMs = nowMs;
-    this.#heldUntilMs = -Infinity;
+    else if (past.usedAtMs < past.openedAtMs) past.growths++;
+    const untilMs = nowMs + this.#openMs(past.retryAtMs - nowMs);
+    past.openedAtMs = nowMs;
+    past.heldUntilMs = -Infinity;
     this.#become({ kind: 'open', untilMs });
   }
 
@@ -201,21 +220,28 @@ export class OpossumBreaker implements Breaker {
    * fixed part (Retry-After), within `maxOpenMs`: what asks for a day would else be gone for a day.
    */
   #openMs(askedMs: number): number {
-    const { openMs, maxOpenMs } = this.settings;
-    const halfMs = Math.min(maxOpenMs, openMs * GROWTH ** this.#growths) / 2;
+    const { openMs, maxOpenMs } = this.#settings;
+    const halfMs = Math.min(maxOpenMs, openMs * GROWTH ** this.#past.growths) / 2;
     const randomMs = this.env.rng.next() * halfMs;
     if (askedMs > maxOpenMs) return maxOpenMs - randomMs;
     return Math.min(maxOpenMs, Math.max(halfMs, askedMs) + randomMs);
   }
 
   #close(nowMs: number): void {
-    this.#closedAtMs = nowMs;
+    const past = this.#ownPast();
+    past.closedAtMs = nowMs;
+    past.retryAtMs = -Infinity;
     this.#consecutive = 0;
-    this.#retryAtMs = -Infinity;
-    this.#window = new OutcomeWindow(); // the failures that opened it are history
-    this.#countsFromMs = nowMs;
+    this.takeOut(this); // the failures that opened it are history
     // Nor has it cooled, in panic.
-    this.#become({ kind: 'closed' }, nowMs - Math.max(this.#outSinceMs, this.#usedAtMs));
+    this.#become({ kind: 'closed' }, nowMs - Math.max(past.outSinceMs, past.usedAtMs));
+  }
+
+  /** To be written to. */
+  #ownPast(): Past {
+    const past = this.#past === NO_PAST ? { ...NO_PAST } : this.#past;
+    this.#past = past;
+    return past;
   }
 
   /** @returns the epoch that begins with this state; a hook may have ended it already. */

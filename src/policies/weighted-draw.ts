@@ -14,7 +14,7 @@ const TRIES = 16;
  */
 export class WeightedDraw {
   private readonly n: number = 0; // first, so that V8 takes it for a number, and asks no more at each draw
-  private readonly table: AliasTable | undefined;
+  private readonly table: Uint32Array | undefined;
 
   constructor(
     private readonly candidates: readonly Candidate[],
@@ -29,8 +29,9 @@ export class WeightedDraw {
     const u = this.rng.next() * this.n;
     const slot = u | 0;
     if (this.table === undefined) return slot;
-    const { edge, alias } = this.table;
-    return either(Number(u < (edge[slot] ?? 0)), slot, alias[slot] ?? 0);
+    const share = this.table[2 * slot] ?? 0;
+    const alias = this.table[2 * slot + 1] ?? 0;
+    return either(Number((u - slot) * WHOLE < share), slot, alias);
   }
 
   /** Index of a candidate that is not excluded, or -1 when none is left. */
@@ -49,13 +50,14 @@ export class WeightedDraw {
   }
 }
 
-interface AliasTable {
-  /** Where in a slot, counted from the start of the first, its own share ends and that of its `alias` begins. */
-  readonly edge: Float64Array;
-  readonly alias: Int32Array;
-}
-/** `undefined` when all weights are equal: then every slot keeps itself. */
-function aliasTable(candidates: readonly Candidate[]): AliasTable | undefined {
+/** A slot's whole share: finer than the randomness it is held against. */
+const WHOLE = 2 ** 31;
+
+/**
+ * For each slot the share of it that is its own, and whose the rest is; side by side, for in a long list each place in
+ * memory is far away. `undefined` when all weights are equal: then every slot keeps itself.
+ */
+function aliasTable(candidates: readonly Candidate[]): Uint32Array | undefined {
   const n = candidates.length;
   const first = candidates[0]?.state.capacity;
   if (candidates.every(({ state }) => state.capacity === first)) return undefined;
@@ -64,7 +66,7 @@ function aliasTable(candidates: readonly Candidate[]): AliasTable | undefined {
   const scaled = Float64Array.from(candidates, ({ state }) => state.capacity / largest);
   const mean = scaled.reduce((sum, weight) => sum + weight, 0) / n;
   const keep = scaled.map((weight) => weight / mean);
-  const alias = new Int32Array(n);
+  const table = new Uint32Array(2 * n);
   const small: number[] = [];
   const large: number[] = [];
   keep.forEach((share, i) => (share < 1 ? small : large).push(i));
@@ -72,7 +74,7 @@ function aliasTable(candidates: readonly Candidate[]): AliasTable | undefined {
     const giver = large.at(-1);
     const taker = giver === undefined ? undefined : small.pop();
     if (giver === undefined || taker === undefined) break;
-    alias[taker] = giver;
+    table[2 * taker + 1] = giver;
     const left = (keep[giver] ?? 1) - (1 - (keep[taker] ?? 1));
     keep[giver] = left;
     if (left < 1) {
@@ -83,5 +85,8 @@ function aliasTable(candidates: readonly Candidate[]): AliasTable | undefined {
   // What remains on either stack is 1 up to rounding.
   for (const i of small) keep[i] = 1;
   for (const i of large) keep[i] = 1;
-  return { edge: keep.map((share, i) => i + share), alias };
+  keep.forEach((share, i) => {
+    table[2 * i] = Math.round(share * WHOLE);
+  });
+  return table;
 }

@@ -72,6 +72,19 @@ describe('the alias table', () => {
     });
   });
 
+  it.each([
+    ['one a hair lighter than the rest', [1 - 2 ** -53, 1, 1]],
+    ['all but one a hair lighter', [...Array<number>(29).fill(1 - 2 ** -53), 1]],
+  ])('never draws beyond the list for %s', (_what, weights) => {
+    // What is short of a whole share by 2^-53 is rounded to it.
+    const expected = sharesOf(weights);
+    impliedShares(weights).forEach((share, i) => {
+      expect(Math.abs(share - (expected[i] ?? 0))).toBeLessThan(1e-9);
+    });
+    const draw = new WeightedDraw(weighted(...weights), seededRng(3));
+    for (let i = 0; i < 1_000; i++) expect(draw.index()).toBeLessThan(weights.length);
+  });
+
   it('draws 1,000 weights within chi-square of their shares', () => {
     const weights = Array.from({ length: 1_000 }, (_, i) => 1 + (i % 10));
     const draw = new WeightedDraw(weighted(...weights), seededRng(77));
