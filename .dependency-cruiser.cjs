@@ -100,7 +100,7 @@ module.exports = {
     onlyIn('opossum', '^src/health/breaker\\.ts$'),
     onlyIn('p-retry', '^src/resilience/retry\\.ts$'),
     onlyIn('js-xxhash', '^src/hash\\.ts$'),
-    onlyIn('axios', '^src/clients/axios(-attempt|-errors|-redirect)?\\.ts$'),
+    onlyIn('axios', '^src/clients/axios(-attempt|-call|-errors|-redirect)?\\.ts$'),
     onlyIn('undici', '^src/clients/undici(/|\\.ts$)'),
     onlyIn('@grpc/grpc-js', '^src/clients/grpc(/|\\.ts$)'),
     onlyIn('consul', '^adapters/consul[./]'),

@@ -1,13 +1,5 @@
 import type { Instance, LoadReport, Outcome } from './types.js';
 
-/** What is to end with an attempt. */
-export interface AbortTarget {
-  /** The attempt's signal would abort, with this reason. */
-  abort(reason: unknown): void;
-  /** True where nothing has been sent so far, and nothing will be after {@link abort}. */
-  readonly isUnsent?: boolean;
-}
-
 /** What the function of a call is given, once per attempt. */
 export interface AttemptContext {
   readonly instance: Instance;
@@ -22,13 +14,6 @@ export interface AttemptContext {
    * callback: making a signal costs more than all the rest of a call.
    */
   onAbort(listener: (reason: unknown) => void): void;
-  /**
-   * The same, for who can say whether anything was sent. Not there where a client of the application's own making has made
-   * the context.
-   *
-   * @internal
-   */
-  abortsTo?(target: AbortTarget): void;
   /**
    * Keeps the attempt in flight after the function has returned, for a body that is still streaming: until
    * `until` settles, with the outcome it resolves to (`failure` when it rejects). The call itself is over: no

@@ -1,6 +1,6 @@
 import { type AttemptEnd, type EndListener, final, FINAL } from './attempt-end.js';
-import type { AbortTarget, AttemptContext } from './attempt-context.js';
-import type { Caller, Settling } from './caller.js';
+import type { AttemptContext } from './attempt-context.js';
+import type { AbortTarget, Caller, Settling } from './caller.js';
 import { runWithin } from './deadline-scope.js';
 import { setLimit } from './env.js';
 import { isFairleadError } from './errors.js';

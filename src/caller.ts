@@ -1,6 +1,14 @@
 /** Who makes a call, in callbacks: where a promise for each step would cost more than the call. */
-import type { AbortTarget, AttemptContext } from './attempt-context.js';
+import type { AttemptContext } from './attempt-context.js';
 import type { Outcome, Settled } from './types.js';
+
+/** What is to end with an attempt. */
+export interface AbortTarget {
+  /** The attempt's signal would abort, with this reason. */
+  abort(reason: unknown): void;
+  /** True where nothing has been sent so far, and nothing will be after {@link abort}. */
+  readonly isUnsent?: boolean;
+}
 
 /** What a sender says of an attempt. */
 export interface Settling {

@@ -8,6 +8,7 @@ import {
 } from 'axios';
 import type { AttemptContext } from '../attempt-context.js';
 import { Cancellation } from '../cancellation.js';
+import type { Settling } from '../caller.js';
 import type { ClientView } from '../client-view.js';
 import { classify, unsent } from '../resilience/classify.js';
 import type { Instance, Outcome, Settled, Verdict } from '../types.js';
@@ -20,7 +21,6 @@ import { type AskedUrl, authOf, hrefOf } from './axios-request.js';
 import { connectorTo } from './axios-http2.js';
 import { RedirectedRoute, type RedirectOptions } from './axios-redirect.js';
 import { deadlineValue } from './deadline-header.js';
-import { abortWith } from './dispatch/hold-open.js';
 import { closeOnceDrained } from './idle-sockets.js';
 import { LOAD_HEADERS, reportLoad } from './load-report.js';
 import { noteRedirect } from './redirected.js';
@@ -42,7 +42,7 @@ export interface AxiosSending {
   /** Names the service. */
   readonly url: AskedUrl;
   readonly config: Config;
-  readonly send: Adapter;
+  readonly adapter: Adapter;
   /** Makes the body of each attempt. */
   readonly makeBody: AxiosBodyFactory | undefined;
 }
@@ -66,46 +66,61 @@ export function endingOf(response: AxiosResponse): Promise<Outcome> | undefined 
 
 export function sendAttempt(
   attempt: AttemptContext,
+  settling: Settling,
   sending: AxiosSending,
-): Promise<AxiosResponse> {
-  if (sending.makeBody === undefined) return send(attempt, sending, undefined);
-  return sendMade(attempt, sending, sending.makeBody);
+): void {
+  if (sending.makeBody === undefined) send({ attempt, settling, sending, made: undefined });
+  else void sendMade({ attempt, settling, sending }, sending.makeBody);
 }
 
-async function sendMade(
-  attempt: AttemptContext,
-  sending: AxiosSending,
-  make: AxiosBodyFactory,
-): Promise<AxiosResponse> {
-  const made = await makeBody(make);
+/** An attempt on its way. */
+interface UnderWay {
+  readonly attempt: AttemptContext;
+  readonly settling: Settling;
+  readonly sending: AxiosSending;
+  readonly made: AttemptBody | undefined;
+}
+
+async function sendMade(rest: Omit<UnderWay, 'made'>, make: AxiosBodyFactory): Promise<void> {
+  let made: AttemptBody | undefined;
   try {
-    return await send(attempt, sending, made);
+    made = await makeBody(make);
+    send({ ...rest, made });
   } catch (error) {
-    made.release();
-    throw error;
+    made?.release();
+    rest.settling.settle({ ok: false, error });
   }
 }
 
-function send(
-  attempt: AttemptContext,
-  sending: AxiosSending,
-  made: AttemptBody | undefined,
-): Promise<AxiosResponse> {
-  const prepared = prepare(attempt, sending);
+function send(underWay: UnderWay): void {
+  const { settling, sending, made } = underWay;
+  const prepared = prepare(underWay);
   const { config } = prepared;
   if (made === undefined) blameOwnStream(config.data);
   else config.data = made.data;
-  return sending.send(config).then(
-    (response) => onResponse(attempt, prepared, response),
-    (reason: unknown) => onFailure(attempt, prepared, sending, reason),
+  sending.adapter(config).then(
+    (response) => {
+      try {
+        onResponse(underWay, prepared, response);
+      } catch (error) {
+        made?.release();
+        settling.settle({ ok: false, error }); // an adapter of the application's own may give what is no response
+        return;
+      }
+      settling.settle({ ok: true, value: response });
+    },
+    (reason: unknown) => {
+      made?.release();
+      settling.settle({ ok: false, error: errorOf(underWay, prepared, reason) });
+    },
   );
 }
 
 function onResponse(
-  attempt: AttemptContext,
+  { attempt }: UnderWay,
   { route, dispatcher }: Prepared,
   response: AxiosResponse,
-): AxiosResponse | Promise<AxiosResponse> {
+): void {
   const { redirect } = route;
   hear(attempt, route, response);
   const body = streamedBody(response.data, () => {
@@ -122,21 +137,28 @@ function onResponse(
       route.end(() => outcome);
     });
   }
-  return redirect.followed ? noteRedirect(redirect, Promise.resolve(response)) : response;
+  noteRedirect(redirect, response);
 }
 
-function onFailure(
-  attempt: AttemptContext,
+/** What the attempt has failed with. */
+function errorOf(
+  { attempt, sending }: UnderWay,
   { route, dispatcher }: Prepared,
-  { config }: AxiosSending,
   reason: unknown,
-): Promise<never> {
-  // One with a status that axios rejects is an answer, too.
-  if (isAxiosError(reason) && reason.response !== undefined) hear(attempt, route, reason.response);
-  const error = route.refused === undefined ? reason : refusal(route.refused, config);
-  if (dispatcher?.isSent === false && isObject(error)) neverSent.add(error);
-  route.end(() => classify({ ok: false, error }).outcome);
-  return noteRedirect(route.redirect, Promise.reject(error as Error));
+): unknown {
+  try {
+    // One with a status that axios rejects is an answer, too.
+    if (isAxiosError(reason) && reason.response !== undefined) {
+      hear(attempt, route, reason.response);
+    }
+    const error = route.refused === undefined ? reason : refusal(route.refused, sending.config);
+    if (dispatcher?.isSent === false && isObject(error)) neverSent.add(error);
+    route.end(() => classify({ ok: false, error }).outcome);
+    noteRedirect(route.redirect, error);
+    return error;
+  } catch (thrown) {
+    return thrown; // an adapter of the application's own may give what is no response
+  }
 }
 
 /** What an answer tells beside what it says. */
@@ -169,9 +191,9 @@ type WithFetch = Omit<Config, 'env' | 'transport' | 'fetchOptions'> & {
 
 let httpAdapter: Adapter | undefined;
 
-function wayOf(send: Adapter, config: Config): Way {
+function wayOf(adapter: Adapter, config: Config): Way {
   const { env, transport, httpVersion, http2Options, fetchOptions } = config as WithFetch;
-  if (send === (httpAdapter ??= getAdapter('http'))) {
+  if (adapter === (httpAdapter ??= getAdapter('http'))) {
     if (transport !== undefined && transport !== null) return 'address';
     const isHttp2 = Number(httpVersion) === 2;
     return isHttp2 && http2Options?.['createConnection'] !== undefined ? 'address' : 'agents';
@@ -180,7 +202,7 @@ function wayOf(send: Adapter, config: Config): Way {
   if (!isOwnFetch || (env?.Request ?? globalThis.Request) !== globalThis.Request) return 'address';
   // Its second argument is that of axios from 1.8 on.
   const fetchAdapter = (getAdapter as (name: string, config: Config) => unknown)('fetch', config);
-  if (send !== fetchAdapter) return 'address';
+  if (adapter !== fetchAdapter) return 'address';
   const given = fetchOptions?.dispatcher;
   return given === undefined || isDispatcher(given) ? 'dispatcher' : 'address';
 }
@@ -191,13 +213,11 @@ interface Prepared {
   readonly dispatcher?: AttemptDispatcher;
 }
 
-function prepare(
-  attempt: AttemptContext,
-  { wrapping, client, url, config, send }: AxiosSending,
-): Prepared {
+function prepare({ attempt, settling, sending }: UnderWay): Prepared {
+  const { wrapping, client, url, config, adapter } = sending;
   const { instance } = attempt;
   const { origin } = url;
-  const way = wayOf(send, config);
+  const way = wayOf(adapter, config);
   const headers = headersFor(config.headers);
   const { deadlineHeader } = wrapping;
   const isOurs = deadlineHeader !== undefined && !headers.has(deadlineHeader);
@@ -247,7 +267,7 @@ function prepare(
   };
   sent.beforeRedirect = beforeRedirect;
   if (way === 'agents') {
-    sent.signal = cheapSignal(attempt, asked);
+    sent.signal = cheapSignal(settling, asked);
     if (Number(config.httpVersion) === 2 && route.place !== undefined) {
       const createConnection = connectorTo(instance, route.place);
       Object.assign(sent, { http2Options: { ...config.http2Options, createConnection } });
@@ -274,17 +294,21 @@ function headersFor(headers: AxiosHeaders): AxiosHeaders {
     : new AxiosHeaders(headers);
 }
 
+/** It ends a request before that has a connection. */
+class AgentsCancellation extends Cancellation {
+  constructor(private readonly asked: AskedRequests) {
+    super();
+  }
+
+  get isUnsent(): boolean {
+    return this.asked.isUnsent;
+  }
+}
+
 /** For axios's own `http` adapter, which listens to it and hands it to nobody. */
-function cheapSignal(attempt: AttemptContext, asked: AskedRequests): AbortSignal {
-  const cancellation = new Cancellation();
-  abortWith(attempt, {
-    abort(reason) {
-      cancellation.abort(reason); // which ends the request before it has a connection
-    },
-    get isUnsent() {
-      return asked.isUnsent;
-    },
-  });
+function cheapSignal(settling: Settling, asked: AskedRequests): AbortSignal {
+  const cancellation = new AgentsCancellation(asked);
+  settling.abortsTo(cancellation);
   return cancellation.signal;
 }
 

@@ -1,44 +1,18 @@
 /** `fairlead/axios`: an axios instance whose URLs name services. */
 import {
-  Axios,
-  type AxiosError,
   type AxiosInstance,
   type AxiosResponse,
   getAdapter,
   type InternalAxiosRequestConfig,
-  isAxiosError,
 } from 'axios';
 import { FairleadError, InvalidOptionError, show } from '../errors.js';
-import type { CallOptions } from '../call-options.js';
-import { classify } from '../resilience/classify.js';
-import type { Classify, Instance, Settled, Verdict } from '../types.js';
-import {
-  type Adapter,
-  type AxiosSending,
-  type Config,
-  endingOf,
-  ofUnsent,
-  sendAttempt,
-} from './axios-attempt.js';
-import {
-  type AxiosBody,
-  type AxiosBodyFactory,
-  checkBodyFactory,
-  ofBodyFault,
-} from './axios-body.js';
-import { asAxiosError, timeoutOf } from './axios-errors.js';
-import {
-  type AskedUrl,
-  hashRequest,
-  isIdempotent,
-  isReplayable,
-  readUrl,
-} from './axios-request.js';
-import { callerSignal } from './caller-signal.js';
+import type { Adapter, Config } from './axios-attempt.js';
+import type { AxiosBody, AxiosBodyFactory } from './axios-body.js';
+import { AxiosCall } from './axios-call.js';
+import { asAxiosError } from './axios-errors.js';
+import { type AskedUrl, readUrl } from './axios-request.js';
 import type { HashKey, HashRequest } from './hash-key.js';
-import { heedingRedirects } from './redirected.js';
-import { type FairleadRequestOptions, requestOptions } from './request-options.js';
-import { discardStream } from './response-stream.js';
+import type { FairleadRequestOptions } from './request-options.js';
 import { clientFor } from './route.js';
 import type { Target } from './target.js';
 import { resolveWrapping, type WrapOptions, type Wrapping } from './wrap-options.js';
@@ -153,43 +127,24 @@ function through(wrapping: Wrapping, original: GivenAdapter, isRequests = false)
   return adapter;
 }
 
-interface OwnOptions {
-  readonly body: AxiosBodyFactory | undefined;
-  readonly own: FairleadRequestOptions;
-}
-
-const NO_OPTIONS: OwnOptions = { body: undefined, own: {} };
-
-/** @throws {InvalidOptionError} naming what is wrong. */
-function ownOptions({ fairlead, data }: Config): OwnOptions {
-  if (fairlead === undefined) return NO_OPTIONS;
-  const { body, ...own } = fairlead;
-  checkBodyFactory(body, data);
-  return { body, own: requestOptions(own) };
-}
-
-async function dispatch(wrapping: Wrapping, config: Config, send: Adapter): Promise<AxiosResponse> {
-  const cancel = callerSignal(config);
+function dispatch(wrapping: Wrapping, config: Config, adapter: Adapter): Promise<AxiosResponse> {
   try {
     const url = targetOf(config, wrapping);
     const client = url && clientFor(wrapping, url.origin);
-    if (url === undefined || client === undefined) return await send(config);
+    if (url === undefined || client === undefined) return passOn(config, adapter);
     warnOfAxiosRetry(config);
-    const { body, own } = ownOptions(config);
-    const sending = { wrapping, client, url, config, send, makeBody: body };
-    const response = await client.call(
-      (attempt) => sendAttempt(attempt, sending),
-      callOptions(sending, own, cancel.signal),
-    );
-    response.config = config;
-    // The call is over at the headers of a stream; the caller can still cancel what follows.
-    const ending = endingOf(response);
-    if (ending === undefined) cancel.release();
-    else void ending.then(cancel.release);
-    return response;
+    return new AxiosCall({ wrapping, client, url, config, adapter }).run();
   } catch (error) {
-    cancel.release();
-    throw asAxiosError(error, config, cancel.signal);
+    return Promise.reject(asAxiosError(error, config, undefined));
+  }
+}
+
+/** None of ours. */
+async function passOn(config: Config, adapter: Adapter): Promise<AxiosResponse> {
+  try {
+    return await adapter(config);
+  } catch (error) {
+    throw asAxiosError(error, config, (config.signal ?? undefined) as AbortSignal | undefined);
   }
 }
 
@@ -204,56 +159,6 @@ function targetOf(config: Config, { strict }: Wrapping): AskedUrl | undefined {
     'ERR_FAIRLEAD_UNKNOWN_HOST',
     `${show(given)} is no URL of a service, and "strict" lets nothing else pass.`,
   );
-}
-
-function callOptions(
-  { url, config, wrapping, makeBody }: AxiosSending,
-  own: FairleadRequestOptions,
-  signal: AbortSignal | undefined,
-): CallOptions {
-  const { readHashKey } = wrapping;
-  return {
-    hashKey: own.hashKey ?? readHashKey?.(hashRequest(fullUrl(url.href, config), config)),
-    idempotent: own.idempotent ?? isIdempotent(config),
-    replayable: makeBody !== undefined || isReplayable(config.data),
-    timeoutMs: own.timeoutMs ?? timeoutOf(config),
-    attemptTimeoutMs: own.attemptTimeoutMs,
-    hedge: own.hedge,
-    onAttempt: own.onAttempt,
-    classify: heedingRedirects(own.classify),
-    rules,
-    signal,
-    discard,
-  };
-}
-
-const rules: Classify = (settled, instance) =>
-  ofBodyFault(settled) ?? ofRejected(settled, instance) ?? ofUnsent(settled, instance);
-
-/** An answer that came whole and has a status that `validateStatus` rejects: judged as the answer it is. */
-function ofRejected(settled: Settled, instance: Instance): Verdict | undefined {
-  if (settled.ok || !isAxiosError(settled.error)) return undefined;
-  const { response, message } = settled.error;
-  if (response === undefined || !message.startsWith('Request failed with status code '))
-    return undefined;
-  return classify({ ok: true, value: response }, instance);
-}
-
-/** Knows how axios writes `params`, and has no defaults of its own to add. */
-const plain = new Axios({});
-
-/** The URL with the `params` that axios adds when it sends. */
-function fullUrl(href: string, { params, paramsSerializer }: Config): URL {
-  const query = { params: params as unknown, ...(paramsSerializer && { paramsSerializer }) };
-  return new URL(plain.getUri({ url: href, ...query }));
-}
-
-/** Frees a streamed body that nobody will read. */
-function discard(settled: Settled): void {
-  const response = settled.ok
-    ? (settled.value as AxiosResponse)
-    : (settled.error as AxiosError | undefined)?.response;
-  discardStream(response?.data);
 }
 
 let warnedOfAxiosRetry = false;

@@ -1,5 +1,5 @@
-import type { AbortTarget, AttemptContext } from '../attempt-context.js';
-import type { Settling } from '../caller.js';
+import type { AttemptContext } from '../attempt-context.js';
+import type { AbortTarget, Settling } from '../caller.js';
 import type { Outcome, Settled } from '../types.js';
 import { withDefault } from './dispatch/headers.js';
 import { abortWith, holdOpen } from './dispatch/hold-open.js';

@@ -12,16 +12,9 @@ export interface Redirect {
 /** By what the attempt settled with: two attempts of one call may be under way at once. */
 const redirects = new WeakMap<object, Redirect>();
 
-/** Passes on what `attempt` settles with, to be judged as what came of `redirect`. */
-export async function noteRedirect<T>(redirect: Redirect, attempt: Promise<T>): Promise<T> {
-  try {
-    const value = await attempt;
-    if (isObject(value)) redirects.set(value, redirect);
-    return value;
-  } catch (error) {
-    if (isObject(error)) redirects.set(error, redirect);
-    throw error;
-  }
+/** What an attempt settles with, to be judged as what came of `redirect`. */
+export function noteRedirect(redirect: Redirect, settledWith: unknown): void {
+  if (redirect.followed && isObject(settledWith)) redirects.set(settledWith, redirect);
 }
 
 /** Judges as `own` does; what that leaves, by what is known of redirects: who redirected a request has received it. */

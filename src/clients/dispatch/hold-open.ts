@@ -1,14 +1,11 @@
-import type { AbortTarget, AttemptContext } from '../../attempt-context.js';
+import type { AttemptContext } from '../../attempt-context.js';
+import type { AbortTarget } from '../../caller.js';
 import type { Outcome } from '../../types.js';
 
 // What `Settling` does, by what a function's context has.
 
 /** Tells `target` when the attempt's signal would abort; at once where it has. */
 export function abortWith(attempt: AttemptContext, target: AbortTarget): void {
-  if (attempt.abortsTo !== undefined) {
-    attempt.abortsTo(target);
-    return;
-  }
   attempt.onAbort((reason) => {
     target.abort(reason);
   });
