@@ -9,6 +9,8 @@ export type AdaptiveOptions = AdaptiveLoadOptions;
 const SCANNED = 8;
 /** Above, the best of so many drawn is taken. */
 const DRAWN = 3;
+/** Who costs more by less than this much of a call in flight is as good: 1.33 times the latency, where both are idle. */
+const TIED_CALLS = 0.25;
 
 /**
  * The default policy: the least {@link adaptiveLoad} of all candidates while they are 8 or fewer, else of 3 drawn by
@@ -20,5 +22,10 @@ const DRAWN = 3;
 export function adaptive(options: AdaptiveOptions = {}): Policy {
   checkKeys('adaptive', options, ['tauMs']);
   if (options.tauMs !== undefined) checkMs('adaptive.tauMs', options.tauMs);
-  return leastLoaded('adaptive', adaptiveLoad(options), (n) => (n <= SCANNED ? n : DRAWN));
+  return leastLoaded(
+    'adaptive',
+    adaptiveLoad(options),
+    (n) => (n <= SCANNED ? n : DRAWN),
+    TIED_CALLS,
+  );
 }
