@@ -150,9 +150,9 @@ export class CallRoute implements PickRequest {
     return this.deps.selection.hasUntried(this.#tried, nowMs);
   }
 
-  /** True while there is one to go to that is not tried, in this round, and is not `id`. */
-  hasUntried(nowMs: number, id?: string): boolean {
-    return this.deps.selection.hasUntried(this.excluded, nowMs, id);
+  /** True while there is one to go to that is not tried, in this round, and is not `other`. */
+  hasUntried(nowMs: number, other?: Instance): boolean {
+    return this.deps.selection.hasUntried(this.excluded, nowMs, other);
   }
 
   /** At one that has come since all others were tried. */

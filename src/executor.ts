@@ -328,7 +328,7 @@ class Call extends AsyncResource implements AttemptOwner, EndListener {
 
   #limitOf(lease: Lease): Limit {
     try {
-      const elsewhere = this.#route.hasUntried(lease.startedAtMs, lease.instance.id);
+      const elsewhere = this.#route.hasUntried(lease.startedAtMs, lease.instance);
       return this.#deadline.limitOf(this.#attempts, lease.startedAtMs, elsewhere);
     } catch (error) {
       lease.end('ignored'); // a policy of the application's own threw

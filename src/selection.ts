@@ -7,7 +7,7 @@ import type { Lease } from './lease.js';
 import type { Slot } from './slot.js';
 import { drawSlot } from './slot-draw.js';
 import { isAvailable } from './stages/available.js';
-import type { CallContext, Candidate, Env } from './types.js';
+import type { CallContext, Candidate, Env, Instance } from './types.js';
 
 /** Why the last pick went where it went. Plain JSON. */
 export interface Explanation {
@@ -183,11 +183,15 @@ export class Selection {
   }
 
   /** True while a call that has tried `excluded`, and `id`, could still go to another instance. */
-  hasUntried(excluded: ReadonlySet<string>, nowMs: number, id?: string): boolean {
+  hasUntried(
+    excluded: ReadonlySet<string>,
+    nowMs: number,
+    other?: Readonly<Pick<Instance, 'id'>>,
+  ): boolean {
     for (const { part } of this.#decisions.at(nowMs).slots) {
       if (excluded.size === 0 && part.candidates.length > 1) return true; // without a look at any
       for (const { instance } of part.candidates) {
-        if (instance.id !== id && !excluded.has(instance.id)) return true;
+        if (instance.id !== other?.id && !excluded.has(instance.id)) return true;
       }
     }
     return false;

@@ -482,7 +482,7 @@ it('a call knows whether it could still go elsewhere', async () => {
   const { selection } = await made(['a', 'b']);
   expect(selection.hasUntried(new Set(['a']), 0)).toBe(true);
   expect(selection.hasUntried(new Set(['a', 'b']), 0)).toBe(false);
-  expect(selection.hasUntried(new Set(['a']), 0, 'b')).toBe(false);
+  expect(selection.hasUntried(new Set(['a']), 0, { id: 'b' })).toBe(false);
 });
 
 it('a seed is not asked for where all have been measured', async () => {
@@ -574,10 +574,10 @@ it('a call that has tried none could go elsewhere while there are two', async ()
   const nobody: ReadonlySet<string> = new Set();
   const { selection: two } = await made(['a', 'b']);
   expect(two.hasUntried(nobody, 0)).toBe(true);
-  expect(two.hasUntried(nobody, 0, 'a')).toBe(true);
+  expect(two.hasUntried(nobody, 0, { id: 'a' })).toBe(true);
   const { selection: one } = await made(['a']);
   expect(one.hasUntried(nobody, 0)).toBe(true);
-  expect(one.hasUntried(nobody, 0, 'a')).toBe(false);
+  expect(one.hasUntried(nobody, 0, { id: 'a' })).toBe(false);
   const { selection: divided } = await made(['a', 'b'], {
     stages: [
       {
@@ -587,5 +587,5 @@ it('a call that has tried none could go elsewhere while there are two', async ()
       },
     ],
   });
-  expect(divided.hasUntried(nobody, 0, 'a')).toBe(true);
+  expect(divided.hasUntried(nobody, 0, { id: 'a' })).toBe(true);
 });

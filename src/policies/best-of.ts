@@ -1,8 +1,8 @@
 import { InvalidOptionError } from '../errors.js';
-import type { Candidate, Load, Picker, Policy, Rng } from '../types.js';
+import type { Load, Policy } from '../types.js';
 import { checkFunction, checkKeys, checkNumber, checkString, isObject } from '../validate.js';
-import { largestWeight } from '../largest-weight.js';
 import { leastRequest } from './least-request.js';
+import { LeastOfAll } from './least-of-all.js';
 import { BetterOfTwo, LeastOfDrawn } from './least-of-drawn.js';
 
 export interface BestOfOptions {
@@ -30,43 +30,27 @@ export function bestOf(options: BestOfOptions = {}): Policy {
   return leastLoaded('least-request', load, () => choices);
 }
 
-/** A policy that compares `choicesOf(n)` of n candidates. */
-export function leastLoaded(name: string, load: Load, choicesOf: (n: number) => number): Policy {
+/**
+ * A policy that compares `choicesOf(n)` of n candidates.
+ *
+ * @param tiedCalls by how much of a call in flight one may cost more than the least, and still tie with it; see
+ * {@link LeastOfAll}. Below 1, so that of two that are alike the one with a call less always wins.
+ */
+export function leastLoaded(
+  name: string,
+  load: Load,
+  choicesOf: (n: number) => number,
+  tiedCalls = 0,
+): Policy {
   return {
     name,
     load,
     build: (candidates, { rng }) => {
       const choices = choicesOf(candidates.length);
-      if (choices >= candidates.length) return leastOfAll(candidates, load, rng);
-      return choices === 2
+      if (choices >= candidates.length) return new LeastOfAll(candidates, load, rng, tiedCalls);
+      return choices === 2 && tiedCalls === 0
         ? new BetterOfTwo(candidates, load, rng)
-        : new LeastOfDrawn(candidates, load, rng, choices);
-    },
-  };
-}
-
-/** Compares all; ties are broken at random, by weight. */
-function leastOfAll(candidates: readonly Candidate[], load: Load, rng: Rng): Picker {
-  const largest = largestWeight(candidates, ({ state }) => state.capacity);
-  return {
-    pick({ excluded, nowMs }) {
-      let best: Candidate | undefined;
-      let least = Infinity;
-      let tied = 0;
-      for (const candidate of candidates) {
-        if (excluded.size > 0 && excluded.has(candidate.instance.id)) continue;
-        const cost = load.of(candidate.state, nowMs);
-        const weight = candidate.state.capacity / largest;
-        if (best === undefined || cost < least || Number.isNaN(least)) {
-          best = candidate;
-          least = cost;
-          tied = weight;
-        } else if (cost === least) {
-          tied += weight;
-          if (rng.next() * tied < weight) best = candidate;
-        }
-      }
-      return best;
+        : new LeastOfDrawn(candidates, load, rng, choices, tiedCalls);
     },
   };
 }

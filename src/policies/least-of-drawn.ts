@@ -11,41 +11,59 @@ const WEIGHTED_TRIES = 4;
 
 // Classes, for what a pick calls is then the same for the pickers of every list, and inlined.
 
-/** Compares `choices` distinct candidates, fewer than there are, drawn by weight; the first drawn wins a tie. */
+/**
+ * Compares `choices` distinct candidates, fewer than there are, drawn by weight; the first drawn wins a tie, as
+ * `LeastOfAll` defines it.
+ */
 export class LeastOfDrawn implements Picker {
   // Of the pick under way.
   private readonly drawn: Int32Array;
   private readonly costs: Float64Array;
+  /** What each would cost with `tiedCalls` less in flight: who costs less than that is better. */
+  private readonly lowest: Float64Array;
 
   constructor(
     private readonly candidates: readonly Candidate[],
     private readonly load: Load,
     private readonly rng: Rng,
     choices: number,
+    private readonly tiedCalls: number,
     private readonly draw = new WeightedDraw(candidates, rng),
   ) {
     this.drawn = new Int32Array(choices);
     this.costs = new Float64Array(choices);
+    this.lowest = new Float64Array(choices);
   }
 
   pick({ excluded, nowMs }: CallContext): Candidate | undefined {
-    const { candidates, draw, drawn, costs, load } = this;
-    let count = 0;
-    for (; count < drawn.length; count++) {
-      const first = draw.index();
-      const at = this.isFree(first, count, excluded) ? first : this.another(count, excluded);
-      if (at < 0) break;
-      drawn[count] = at;
-    }
+    const { candidates, drawn, costs, lowest, load, tiedCalls } = this;
+    const count = this.drawUpTo(drawn.length, excluded);
     let best = 0;
-    // One place asks the load: so it is inlined, and its result never boxed.
+    // One place asks the load: so it is inlined, and its result never boxed. The first is compared with what was left
+    // here, and is the best so far either way.
     for (let i = 0; i < count; i++) {
       const candidate = candidates[drawn[i] ?? 0];
       if (candidate === undefined) break;
       costs[i] = load.of(candidate.state, nowMs);
-      best = either(isLess(costs[i] ?? 0, costs[best] ?? 0), i, best);
+      best = either(isLess(costs[i] ?? 0, lowest[best] ?? 0), i, best);
+      lowest[i] = (costs[i] ?? 0) * (1 - tiedCalls / (candidate.state.pending + 1));
     }
     return count === 0 ? undefined : candidates[drawn[best] ?? 0];
+  }
+
+  /**
+   * Draws so many, as far as there are. @returns how many it has drawn. Apart from `pick`, for V8 inlines only so much in
+   * one function, and the load has to be: else each cost is an object.
+   */
+  private drawUpTo(most: number, excluded: ReadonlySet<string>): number {
+    const { draw, drawn } = this;
+    for (let count = 0; count < most; count++) {
+      const first = draw.index();
+      const at = this.isFree(first, count, excluded) ? first : this.another(count, excluded);
+      if (at < 0) return count;
+      drawn[count] = at;
+    }
+    return most;
   }
 
   /** Neither among the first `count` drawn nor excluded. */
@@ -77,7 +95,7 @@ export class BetterOfTwo implements Picker {
     private readonly rng: Rng,
   ) {
     this.draw = new WeightedDraw(candidates, rng);
-    this.thorough = new LeastOfDrawn(candidates, load, rng, 2, this.draw);
+    this.thorough = new LeastOfDrawn(candidates, load, rng, 2, 0, this.draw);
   }
 
   pick(context: CallContext): Candidate | undefined {

@@ -1,19 +1,38 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { adaptive } from '../../src/policies/adaptive.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { seededRng } from '../../src/testing/seeded-rng.js';
-import { candidate, countById, picks } from '../support/candidates.js';
+import type { Candidate, Picker } from '../../src/types.js';
+import { candidate, context, countById, picks, type TestCandidate } from '../support/candidates.js';
 import { expectInvalidOption } from '../support/errors.js';
 import { thrownBy } from '../support/promises.js';
-import { shareTolerance } from '../support/statistics.js';
+import { chiSquare, chiSquareLimit, shareTolerance } from '../support/statistics.js';
 
-/** How often the fastest of `n` equal candidates is picked. */
+function build(list: readonly Candidate[], seed = 1): Picker {
+  return adaptive().build(list, { clock: new ManualClock(), rng: seededRng(seed) });
+}
+
+/** Idle candidates of equal weight that answer in these times. */
+function answeringIn(...latencies: readonly number[]): TestCandidate[] {
+  return latencies.map((ewmaMs, i) => candidate(`c${String(i)}`, 1, { measured: 1, ewmaMs }));
+}
+
+/** How often the one of `n` that is twice as fast as the others is picked. */
 function shareOfFastest(n: number, draws: number): number {
-  const list = Array.from({ length: n }, (_, i) =>
-    candidate(`c${String(i)}`, 1, { measured: 1, ewmaMs: 100 - i }),
-  );
-  const env = { clock: new ManualClock(), rng: seededRng(n) };
-  return (countById(picks(adaptive().build(list, env), draws))[`c${String(n - 1)}`] ?? 0) / draws;
+  const list = answeringIn(...Array.from({ length: n }, (_, i) => (i === n - 1 ? 50 : 100)));
+  return (countById(picks(build(list, n), draws))[`c${String(n - 1)}`] ?? 0) / draws;
+}
+
+function expectShares(list: readonly Candidate[], shares: readonly number[], draws: number): void {
+  const counts = countById(picks(build(list, list.length), draws));
+  const ids = list.map(({ instance }) => instance.id);
+  const possible = ids.filter((_, i) => shares[i] !== 0);
+  expect(Object.keys(counts).sort()).toEqual(possible.sort());
+  const all = ids.map((id) => counts[id] ?? 0).filter((_, i) => shares[i] !== 0);
+  if (possible.length === 1) return;
+  const limit = chiSquareLimit(possible.length - 1);
+  expect(chiSquare(all, shares.filter(Boolean))).toBeLessThan(limit);
 }
 
 describe('the number compared', () => {
@@ -25,6 +44,78 @@ describe('the number compared', () => {
     const draws = 20_000;
     expect(Math.abs(shareOfFastest(n, draws) - 3 / n)).toBeLessThan(shareTolerance(3 / n, draws));
   });
+});
+
+describe('a difference of latency that is small', () => {
+  it.each([2, 4, 8, 9, 20])('decides nothing between %s idle ones', (n) => {
+    const latencies = Array.from({ length: n }, (_, i) => 3 + (i * 0.99) / (n - 1));
+    expectShares(answeringIn(...latencies), Array<number>(n).fill(1 / n), 20_000);
+  });
+
+  it('is one of less than a third: a slower one gets nothing, and favours nobody by its place', () => {
+    expectShares(answeringIn(4.01, 3, 3.5, 3), [0, 1 / 3, 1 / 3, 1 / 3], 20_000);
+    expectShares(answeringIn(3, 3.5, 4.01, 3), [1 / 3, 1 / 3, 0, 1 / 3], 20_000);
+  });
+
+  it('leaves it to the weights', () => {
+    const list = answeringIn(3, 3, 3);
+    for (const [i, { state }] of list.entries()) state.capacity = [10, 11, 12][i] ?? 0;
+    expectShares(list, [10 / 33, 11 / 33, 12 / 33], 40_000);
+  });
+
+  it('decides where many are in flight, for there it adds up', () => {
+    const list = answeringIn(3.1, 3, 3.1);
+    for (const { state } of list) state.pending = 16;
+    expectShares(list, [0, 1, 0], 500);
+  });
+
+  it('does not excuse failures', () => {
+    const list = answeringIn(3, 3, 3);
+    const [first] = list;
+    if (first !== undefined) first.state.successRatio = 0.8;
+    expectShares(list, [0, 1 / 2, 1 / 2], 10_000);
+  });
+});
+
+describe('a call more in flight', () => {
+  it.each([0, 1, 16, 1_000])('decides between equals: %s or one more', (pending) => {
+    const list = answeringIn(3, 3, 3, 3);
+    for (const [i, { state }] of list.entries()) state.pending = pending + (i === 2 ? 0 : 1);
+    expectShares(list, [0, 0, 1, 0], 500);
+  });
+});
+
+it('picks one that, with a quarter of a call less in flight, would be the best', () => {
+  const record = fc.record({
+    ewmaMs: fc.double({ min: 0.01, max: 1_000, noNaN: true }),
+    pending: fc.nat(20),
+    successRatio: fc.double({ min: 0.1, max: 1, noNaN: true }),
+    measured: fc.nat(1),
+    attempts: fc.nat(1),
+  });
+  fc.assert(
+    fc.property(
+      fc.array(record, { minLength: 1, maxLength: 8 }),
+      fc.array(fc.nat(7)),
+      fc.nat(),
+      (records, exclude, seed) => {
+        const list = records.map((each, i) => candidate(`c${String(i)}`, 1 + (i % 3), each));
+        const excluded = exclude.map((i) => `c${String(i)}`);
+        const left = list.filter(({ instance }) => !excluded.includes(instance.id));
+        const picked = build(list, seed).pick(context(excluded));
+        if (picked === undefined) {
+          expect(left).toEqual([]);
+          return;
+        }
+        expect(left).toContain(picked);
+        const of = ({ state }: Candidate): number => adaptive().load?.of(state, 0) ?? NaN;
+        const least = Math.min(...left.map(of));
+        const part = 1 - 0.25 / (picked.state.pending + 1);
+        expect(of(picked) * part).toBeLessThanOrEqual(least * (1 + 1e-12));
+      },
+    ),
+    { seed: 5, numRuns: 500 },
+  );
 });
 
 describe('options', () => {

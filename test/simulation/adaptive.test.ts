@@ -4,12 +4,14 @@
  */
 import { describe, expect, it } from 'vitest';
 import { createClient } from '../../src/client.js';
+import { adaptiveLoad } from '../../src/policies/adaptive-load.js';
+import { bestOf } from '../../src/policies/best-of.js';
 import { ManualClock, settle } from '../../src/testing/manual-clock.js';
 import { memoryAdapter } from '../../src/testing/memory-adapter.js';
 import { seededRng } from '../../src/testing/seeded-rng.js';
 import { ambientErrors, blackHole, coldJoiner, heavyTail, slowPair } from './scenarios.js';
 import { exponentialMs, good, shareOf } from './servers.js';
-import { type Server, simulate } from './simulate.js';
+import { type Scenario, type Server, simulate } from './simulate.js';
 
 const SEEDS = [1, 2, 3];
 
@@ -93,6 +95,52 @@ describe('one of four that is bad for 6 s', () => {
     ],
   ])('has half its share again within 5 s: it %s', async (_what, bad) => {
     expect(most(await perSeed((seed) => secondsUntilBack(bad, seed)))).toBeLessThanOrEqual(5);
+  });
+});
+
+/** What each of four servers that take about 3 ms has of the calls of each 2 s, at 1.5 calls in flight; one takes longer. */
+async function sharesAtLightLoad(
+  policy: Scenario['policy'],
+  timesAsLong: number,
+  seed: number,
+): Promise<number[][]> {
+  const servers = [timesAsLong, 1, 1, 1].map((times, i): Server => ({
+    id: `s${String(i)}`,
+    serve: (_nowMs, rng) => ({ ms: times * (2.4 + exponentialMs(rng, 0.6)) }),
+  }));
+  const run = { policy, servers, perSecond: 500, durationMs: 30_000, seed } as const;
+  const sent = await simulate(run);
+  // The first second aside: nothing is known then.
+  return Array.from({ length: 14 }, (_, i) =>
+    servers.map(({ id }) => shareOf(sent, id, 1_000 + i * 2_000, 3_000 + i * 2_000)),
+  );
+}
+
+describe('four servers that are equally fast, with 1.5 calls in flight', () => {
+  it.each(SEEDS)('have about the same of the calls of each 2 s, seed %s', async (seed) => {
+    const shares = (await sharesAtLightLoad('adaptive', 1, seed)).flat();
+    expect(Math.min(...shares)).toBeGreaterThan(0.15);
+    expect(most(shares)).toBeLessThan(0.35);
+  });
+
+  it('have not where each hair counts, which shows that the scenario can fail', async () => {
+    const exact = bestOf({ choices: 4, load: adaptiveLoad() });
+    const shares = (await sharesAtLightLoad(exact, 1, 1)).flat();
+    expect(Math.min(...shares)).toBeLessThan(0.12);
+    expect(most(shares)).toBeGreaterThan(0.38);
+  });
+
+  it.each([
+    [1.5, 0.15],
+    [2, 0.1], // with a call in flight at each of the others it is as good as they are
+    [4, 0.02],
+  ])('one that takes %s times as long has less than %s of them', async (times, limit) => {
+    const shares = await perSeed(async (seed) => {
+      const each = (await sharesAtLightLoad('adaptive', times, seed)).map(([slow = NaN]) => slow);
+      return each.reduce((sum, share) => sum + share, 0) / each.length;
+    });
+    expect(most(shares)).toBeLessThan(limit);
+    expect(Math.min(...shares), 'it is tried').toBeGreaterThan(0);
   });
 });
 
