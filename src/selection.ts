@@ -182,7 +182,7 @@ export class Selection {
     return pickFrom(slots, first, context, activeOnly);
   }
 
-  /** True while a call that has tried `excluded`, and `id`, could still go to another instance. */
+  /** True while a call that has tried `excluded`, and `other`, could still go to another instance. */
   hasUntried(
     excluded: ReadonlySet<string>,
     nowMs: number,

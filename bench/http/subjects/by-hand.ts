@@ -11,7 +11,7 @@ interface Backend {
 }
 
 /** Takes one of two drawn, and counts it as busy. */
-export function twoChoices(origins: readonly string[]): () => Backend {
+function twoChoices(origins: readonly string[]): () => Backend {
   const backends = origins.map((origin): Backend => ({ origin, inFlight: 0 }));
   const draw = (): Backend => {
     const drawn = backends[Math.floor(Math.random() * backends.length)];
