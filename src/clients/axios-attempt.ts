@@ -96,6 +96,13 @@ function send(underWay: UnderWay): void {
   const { settling, sending, made } = underWay;
   const prepared = prepare(underWay);
   const { config } = prepared;
+  const signal = config.signal as AbortSignal | undefined;
+  if (signal?.aborted === true) {
+    // While its body was made. axios would reject at once, and send it all the same.
+    made?.release();
+    settling.settle({ ok: false, error: signal.reason });
+    return;
+  }
   if (made === undefined) blameOwnStream(config.data);
   else config.data = made.data;
   sending.adapter(config).then(

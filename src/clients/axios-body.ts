@@ -54,7 +54,11 @@ export async function makeBody(make: AxiosBodyFactory): Promise<AttemptBody> {
     return {
       data,
       release: () => {
-        discardStream(data);
+        try {
+          discardStream(data);
+        } catch {
+          // A stream of the application's own that cannot be freed: no reason to lose what the attempt has ended with.
+        }
       },
     };
   } catch (error) {

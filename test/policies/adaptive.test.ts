@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { adaptive } from '../../src/policies/adaptive.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
+import { successRatioAfter } from '../../src/success-ratio.js';
 import { seededRng } from '../../src/testing/seeded-rng.js';
 import type { Candidate, Picker } from '../../src/types.js';
 import { candidate, context, countById, picks, type TestCandidate } from '../support/candidates.js';
@@ -69,10 +70,17 @@ describe('a difference of latency that is small', () => {
     expectShares(list, [0, 1, 0], 500);
   });
 
-  it('does not excuse failures', () => {
+  it('excuses a failure, but not a second in a row', () => {
     const list = answeringIn(3, 3, 3);
     const [first] = list;
-    if (first !== undefined) first.state.successRatio = 0.8;
+    const fail = (): void => {
+      if (first === undefined) return;
+      first.state.successRatio = successRatioAfter(first.state, false, 0);
+      first.state.failuresInARow++;
+    };
+    fail();
+    expectShares(list, [1 / 3, 1 / 3, 1 / 3], 10_000);
+    fail();
     expectShares(list, [0, 1 / 2, 1 / 2], 10_000);
   });
 });

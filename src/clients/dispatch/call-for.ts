@@ -36,25 +36,27 @@ function plain(options: CallOptions): CallOptions {
 
 /** A client of the application's own making, around one of ours: it has no more than the methods that are told of. */
 function callByPromise(caller: Caller, client: ClientView, options: CallOptions): void {
-  const called = client.call(
-    (attempt) =>
-      new Promise((resolve, reject) => {
-        let release: ((outcome: Outcome) => void) | undefined;
-        caller.send(attempt, {
-          settle(settled, isOpen) {
-            if (isOpen === true) release = holdOpen(attempt);
-            if (settled.ok) resolve(settled.value);
-            else reject(settled.error);
-          },
-          release: (outcome) => release?.(outcome),
-          abortsTo: (target) => {
-            abortWith(attempt, target);
-          },
-        });
-      }),
-    plain(options),
-  );
-  called.then(
+  const call = async (): Promise<unknown> =>
+    await client.call(
+      (attempt) =>
+        new Promise((resolve, reject) => {
+          let release: ((outcome: Outcome) => void) | undefined;
+          caller.send(attempt, {
+            settle(settled, isOpen) {
+              if (isOpen === true) release = holdOpen(attempt);
+              if (settled.ok) resolve(settled.value);
+              else reject(settled.error);
+            },
+            release: (outcome) => release?.(outcome),
+            abortsTo: (target) => {
+              abortWith(attempt, target);
+            },
+          });
+        }),
+      plain(options),
+    );
+  // It may throw at once, or give no promise: a mock, say.
+  call().then(
     (value) => {
       caller.end({ ok: true, value });
     },
