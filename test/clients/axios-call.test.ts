@@ -2,7 +2,6 @@ import { Readable } from 'node:stream';
 import axios, { type AxiosAdapter, type InternalAxiosRequestConfig } from 'axios';
 import { expect, it } from 'vitest';
 import { wrapAxios } from '../../src/clients/axios.js';
-import type { Client } from '../../src/client.js';
 import { refused } from '../support/errors.js';
 import { rig } from '../support/fixtures.js';
 import { deferred } from '../support/promises.js';
