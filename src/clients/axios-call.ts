@@ -24,14 +24,8 @@ import { type FairleadRequestOptions, requestOptions } from './request-options.j
 import { discardStream } from './response-stream.js';
 import type { Wrapping } from './wrap-options.js';
 
-/** What a request is sent with. */
-export interface AxiosCallDeps {
-  readonly wrapping: Wrapping;
-  readonly client: ClientView;
-  readonly url: AskedUrl;
-  readonly config: Config;
-  readonly adapter: Adapter;
-}
+/** What a request is sent with; its body is for the call to find out. */
+export type AxiosCallDeps = Omit<AxiosSending, 'makeBody'>;
 
 /** A call of the client, whose attempts an adapter sends. It is the call's options, too: one object less for each request. */
 export class AxiosCall implements AxiosSending, Caller, CallOptions {
