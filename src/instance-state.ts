@@ -105,6 +105,7 @@ export class InstanceState implements InstanceRecord, Candidate, LeaseOwner, Wai
   // What every pick reads comes first, then what an attempt does, so that each shares lines of the processor's cache.
   pending = 0;
   capacity = 0; // first, so that V8 takes it for a number, and asks no more at each pick
+  #ramp = 1;
   #instance: Instance;
   measured = 0;
   ewmaMs = 0;
@@ -125,7 +126,6 @@ export class InstanceState implements InstanceRecord, Candidate, LeaseOwner, Wai
   health: Health = 'unknown';
   role: string | undefined;
   report: ReceivedReport | undefined;
-  #ramp = 1;
 
   constructor(instance: Instance, deps: StateDeps) {
     this.#instance = instance;
@@ -163,7 +163,6 @@ export class InstanceState implements InstanceRecord, Candidate, LeaseOwner, Wai
     this.capacity = instance.weight * this.#ramp;
   }
 
-  /** Share of its weight that it can be given, > 0 to 1: less than 1 while it warms up. */
   get ramp(): number {
     return this.#ramp;
   }

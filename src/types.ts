@@ -176,10 +176,12 @@ export interface InstanceRecord {
    */
   readonly heldUntilMs: number;
   /**
-   * What it can be given now, in units of weight: `weight * ramp`. The ramp is 1, or grows from 0.1 to 1 while the
-   * instance warms up (slow start). Loads divide by it, and draws by weight go by it.
+   * What it can be given now, in units of weight: `weight * ramp`. Less than its weight while the instance warms up
+   * (slow start). Loads divide what waits there by it, and draws by weight go by it.
    */
   readonly capacity: number;
+  /** 1, or, while it warms up, the part of its weight that it can be given, 0.1 to 1. */
+  readonly ramp: number;
   /** What active health checks found; `'unknown'` without them, or before the first answer. */
   readonly health: Health;
   /** What the health check last said it is, such as `'primary'`; `undefined` while it said nothing. */

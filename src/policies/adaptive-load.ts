@@ -18,7 +18,7 @@ const LONGEST_WAIT_MS = 60_000;
 const LEAST_RATIO = 0.02;
 
 /**
- * Latency times queue over capacity and success: `latency * (pending + 1) / (weight * max(sr, 0.02)^2)`. It is not taken
+ * Latency times queue over weight and success: `latency * (pending + 1) / (weight * max(sr, 0.02)^2)`. It is not taken
  * in by an instance that fails fast, hangs, or is new:
  *
  * - A success moves the latency by Peak EWMA's rule (see `peakEwma`), here with `tauMs` 1.5 s.
@@ -33,6 +33,8 @@ const LEAST_RATIO = 0.02;
  * - One whose breaker waits for a probe costs nothing: it is the breaker that spaces them.
  * - One never tried costs nothing, so it is tried at once. Until it is measured it counts as slow as the slowest known
  *   of its peers (30 ms if none), and its calls in flight squared: a newcomer is tried with few calls.
+ * - While one warms up, each call in flight counts as `1 / ramp`. The call to come counts as ever: how many of those it
+ *   is given is for the draw to say, which goes by the ramp, too.
  *
  * Outcomes that blame nobody ('ignored': other 4xx, cancelled) teach it nothing, so an instance that answers 404 to
  * everything looks idle; a `classify` that calls that a failure helps.
@@ -57,7 +59,7 @@ interface Tuned {
 function of(this: Tuned, state: InstanceRecord, nowMs: number): number {
   const { measured, pending } = state;
   if (measured === 0 && state.attempts === 0) return 0;
-  const queue = measured === 0 ? (pending + 1) ** 2 : pending + 1;
+  const queue = (pending + state.ramp) * (measured === 0 ? pending + 1 : 1);
   const cost = (latency(state, nowMs, this.tauMs) * queue) / state.capacity;
   if (state.successRatio === 1) return cost;
   if (awaitsProbe(state, nowMs)) return 0;

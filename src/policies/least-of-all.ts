@@ -2,7 +2,8 @@ import { largestWeight } from '../largest-weight.js';
 import type { CallContext, Candidate, Load, Picker, Rng } from '../types.js';
 
 /**
- * Compares all candidates; ties go at random, by weight.
+ * Compares all candidates; ties go at random, by weight. One that warms up takes part in as many picks as its ramp says:
+ * a load alone would give it nothing while the others are idle, and its whole share of a few calls at a time.
  *
  * One ties with the least if it would cost no more than that with `tiedCalls` of a call less in flight: a place in its
  * queue costs `cost / (pending + 1)`. So a small difference in latency decides nothing between idle instances, where it
@@ -12,8 +13,10 @@ import type { CallContext, Candidate, Load, Picker, Rng } from '../types.js';
 export class LeastOfAll implements Picker {
   /** Of each candidate, over the largest of them, for sums must not overflow; `undefined` where all are equal. */
   private readonly weights: Float64Array | undefined;
+  /** Of each candidate; `undefined` where all are warm. */
+  private readonly ramps: Float64Array | undefined;
   // Of the pick under way.
-  /** What each would cost with `tiedCalls` less in flight; NaN for those excluded. */
+  /** What each would cost with `tiedCalls` less in flight; NaN for those that do not take part. */
   private readonly lowest: Float64Array;
   /** Indices of those that tie. */
   private readonly tied: Int32Array;
@@ -24,21 +27,39 @@ export class LeastOfAll implements Picker {
     private readonly rng: Rng,
     private readonly tiedCalls: number,
   ) {
-    const largest = largestWeight(candidates, ({ state }) => state.capacity);
-    this.weights = candidates.every(({ state }) => state.capacity === largest)
+    const largest = largestWeight(candidates, ({ instance }) => instance.weight);
+    this.weights = candidates.every(({ instance }) => instance.weight === largest)
       ? undefined
-      : Float64Array.from(candidates, ({ state }) => state.capacity / largest);
+      : Float64Array.from(candidates, ({ instance }) => instance.weight / largest);
+    this.ramps = candidates.every(({ state }) => state.ramp === 1)
+      ? undefined
+      : Float64Array.from(candidates, ({ state }) => state.ramp);
     this.lowest = new Float64Array(candidates.length);
     this.tied = new Int32Array(candidates.length);
   }
 
-  pick({ excluded, nowMs }: CallContext): Candidate | undefined {
-    const { candidates, load, lowest, tied, tiedCalls } = this;
+  pick(context: CallContext): Candidate | undefined {
+    const { candidates, ramps, tied } = this;
+    let count = this.compare(context, ramps);
+    if (count === 0 && ramps !== undefined) count = this.compare(context, undefined); // none but those that warm up
+    if (count > 0) return candidates[tied[this.draw(count)] ?? 0];
+    return candidates.find(({ instance }) => !context.excluded.has(instance.id)); // one whose cost is no number
+  }
+
+  /**
+   * Finds those that tie for the least.
+   *
+   * @param ramps of those that may be passed over for their ramp; `undefined`: none is.
+   * @returns how many tie, 0 when nobody takes part.
+   */
+  private compare({ excluded, nowMs }: CallContext, ramps: Float64Array | undefined): number {
+    const { candidates, load, lowest, rng, tied, tiedCalls } = this;
     let least = Infinity;
     for (let i = 0; i < lowest.length; i++) {
       const candidate = candidates[i];
       if (candidate === undefined) break;
-      if (excluded.size > 0 && excluded.has(candidate.instance.id)) {
+      const isPassedOver = ramps !== undefined && rng.next() >= (ramps[i] ?? 1);
+      if (isPassedOver || (excluded.size > 0 && excluded.has(candidate.instance.id))) {
         lowest[i] = NaN;
         continue;
       }
@@ -53,8 +74,7 @@ export class LeastOfAll implements Picker {
       tied[count] = i;
       count += Number((lowest[i] ?? 0) <= least);
     }
-    if (count > 0) return candidates[tied[this.draw(count)] ?? 0];
-    return candidates.find(({ instance }) => !excluded.has(instance.id)); // one whose cost is no number
+    return count;
   }
 
   /** One of the first so many that tie. */

@@ -14,7 +14,8 @@ const UNKNOWN_COST_MS = 1e6;
  * Peak EWMA: `ewma * (pending + 1) / weight`. The estimate jumps up to a slower answer at once and comes
  * down slowly, `ewma = rtt > ewma ? rtt : ewma * w + rtt * (1 - w)` with `w = exp(-dt / tau)`; while idle it
  * decays toward 0, so that a slow instance is tried again. One that never answered costs nothing while idle
- * and very much once it has an attempt in flight, so it gets one trial at a time.
+ * and very much once it has an attempt in flight, so it gets one trial at a time. While one warms up, each attempt in
+ * flight counts as `1 / ramp`.
  *
  * Source: Finagle, `PeakEwma.scala`.
  */
@@ -32,9 +33,9 @@ interface Tuned {
 }
 
 function of(this: Tuned, state: InstanceRecord, nowMs: number): number {
-  const { measured, pending, capacity } = state;
+  const { measured, pending, capacity, ramp } = state;
   if (measured === 0) return pending === 0 ? 0 : (UNKNOWN_COST_MS + pending) / capacity;
-  return (state.ewmaMs * decay(state, nowMs, this.tauMs) * (pending + 1)) / capacity;
+  return (state.ewmaMs * decay(state, nowMs, this.tauMs) * (pending + ramp)) / capacity;
 }
 
 function observe(

@@ -286,6 +286,31 @@ function countPicks(client: Client, picks: number): number[] {
 }
 
 describe('its share of the calls', () => {
+  // A load alone gave it nothing before it was three quarters warm: idle, it cost more than any other.
+  it('is ramp / 3 of idle equals in adaptive', async () => {
+    const { client, clock } = await joined('adaptive');
+    const answerAll = async (calls: number): Promise<number> => {
+      let drawn = 0;
+      for (let i = 0; i < calls; i++) {
+        const lease = client.pick();
+        if (lease.instance.id === 'new') drawn++;
+        await clock.advance(1);
+        lease.end('success');
+      }
+      return drawn;
+    };
+    await answerAll(5_000);
+    for (let s = 5; s < 30; s += 5) {
+      const share = capacity(client, 'new') / 3;
+      const drawn = await answerAll(1_000);
+      // It has grown by a thirtieth meanwhile.
+      expect(drawn / 1_000).toBeGreaterThan(share - shareTolerance(share, 1_000));
+      expect(drawn / 1_000).toBeLessThan(share + 1 / 90 + shareTolerance(share + 1 / 90, 1_000));
+      await clock.advance(4_000);
+    }
+    await client.close();
+  });
+
   it('follows the ramp exactly in weighted-round-robin', async () => {
     const { client, clock } = await joined('weighted-round-robin');
     for (let s = 0; s <= 30; s++) {

@@ -59,8 +59,9 @@ describe('a difference of latency that is small', () => {
   });
 
   it('leaves it to the weights', () => {
-    const list = answeringIn(3, 3, 3);
-    for (const [i, { state }] of list.entries()) state.capacity = [10, 11, 12][i] ?? 0;
+    const list = [10, 11, 12].map((weight, i) =>
+      candidate(`c${String(i)}`, weight, { measured: 1, ewmaMs: 3 }),
+    );
     expectShares(list, [10 / 33, 11 / 33, 12 / 33], 40_000);
   });
 
@@ -90,6 +91,41 @@ describe('a call more in flight', () => {
     const list = answeringIn(3, 3, 3, 3);
     for (const [i, { state }] of list.entries()) state.pending = pending + (i === 2 ? 0 : 1);
     expectShares(list, [0, 0, 1, 0], 500);
+  });
+});
+
+describe('one that warms up', () => {
+  /** The last of so many that answer in 3 ms, the others with so many calls in flight. */
+  const warming = (n: number, ramp: number, pending = 0, weight = 1): TestCandidate[] =>
+    Array.from({ length: n }, (_, i) =>
+      i === n - 1
+        ? candidate(`c${String(i)}`, weight, { measured: 1, ewmaMs: 3, ramp })
+        : candidate(`c${String(i)}`, 1, { measured: 1, ewmaMs: 3, pending }),
+    );
+  const others = (n: number, share: number): number[] => [
+    ...Array<number>(n - 1).fill((1 - share) / (n - 1)),
+    share,
+  ];
+
+  it.each([0.1, 0.4, 0.9])('has its part of the calls between idle ones: %s', (ramp) => {
+    // It takes part in so many picks, and ties with three.
+    expectShares(warming(4, ramp), others(4, ramp / 4), 20_000);
+    // It is drawn as often as that, beside 19, and whoever is drawn first wins a tie.
+    expectShares(warming(20, ramp), others(20, ramp / (19 + ramp)), 20_000);
+  });
+
+  it('ties by its weight, where it takes part', () => {
+    expectShares(warming(4, 0.5, 0, 1.2), others(4, 0.5 * (1.2 / 4.2)), 20_000);
+  });
+
+  it('has no more than that where it alone is idle', () => {
+    expectShares(warming(4, 0.1, 1), others(4, 0.1), 20_000);
+  });
+
+  it('is picked where no other is left', () => {
+    const picker = build(warming(3, 0.1));
+    expect(countById(picks(picker, 50, context(['c0', 'c1'])))).toEqual({ c2: 50 });
+    expect(picker.pick(context(['c0', 'c1', 'c2']))).toBeUndefined();
   });
 });
 
