@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { measuredFlags } from '../process-flags.js';
 import { startHaproxy } from '../proxies/haproxy.js';
 import { startNginx } from '../proxies/nginx.js';
 import type { Proxy } from '../proxies/types.js';
@@ -63,10 +64,8 @@ export async function run(name: string, scene: SceneName, timeline: Timeline): P
       forMs,
       settleMs: SETTLE_MS,
     };
-    worker = fork(fileURLToPath(new URL('worker.ts', import.meta.url)), [
-      name,
-      JSON.stringify(order),
-    ]);
+    const file = fileURLToPath(new URL('worker.ts', import.meta.url));
+    worker = fork(file, [name, JSON.stringify(order)], { execArgv: measuredFlags() });
     await message(worker);
     return await through(scene, timeline, fleet, worker);
   } finally {
