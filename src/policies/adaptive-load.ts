@@ -14,6 +14,14 @@ const SEED_MS = 30;
 const LEAST_MS = 0.001;
 /** Who waits longer than this holds a connection, or was forgotten: it tells nothing of the latency any more. */
 const LONGEST_WAIT_MS = 60_000;
+/**
+ * How many times the latency one is taken to have by what failed, at most. That it fails is for the success ratio to
+ * remember; after a hang that was cut at 700 ms where 4 are usual, the latency alone would keep it from its next try for
+ * 8 s, and so for as long after it is well again.
+ */
+const MOST_BY_FAILURE = 16;
+/** What it is 16 times of at least: what was idle for long is estimated at next to nothing. */
+const LEAST_RAISED_MS = 1;
 /** A success ratio below this counts as this: nobody is shut out for good. */
 const LEAST_RATIO = 0.02;
 
@@ -22,7 +30,8 @@ const LEAST_RATIO = 0.02;
  * in by an instance that fails fast, hangs, or is new:
  *
  * - A success moves the latency by Peak EWMA's rule (see `peakEwma`), here with `tauMs` 1.5 s.
- * - A failure or overload never lowers it, `max(estimate, elapsed)`, and lowers the success ratio `sr`, which averages
+ * - A failure or overload never lowers it, raises it to 16 times what it was at most, `max(estimate, min(elapsed, 16 *
+ *   estimate))`, and lowers the success ratio `sr`, which averages
  *   over about 10 outcomes, falls faster with failures in a row, and returns to 1 with a time constant of 20 s, or
  *   with its breaker's closing.
  * - While an attempt waits for its answer the latency is at least the time it has waited: what Peak EWMA would learn
@@ -89,12 +98,23 @@ function observe(
   nowMs: number,
   overtaken: boolean,
 ): number {
-  if (elapsedMs >= state.ewmaMs) return overtaken ? state.ewmaMs : elapsedMs;
+  if (elapsedMs >= state.ewmaMs) {
+    if (overtaken) return state.ewmaMs;
+    return outcome === 'success' ? elapsedMs : raised(state, elapsedMs, nowMs, this.tauMs);
+  }
   if (outcome !== 'success') return state.ewmaMs;
   // A seed is no measurement, and what was measured in an outage is none of what is well again.
   if (state.measured === 0 || state.breaker.kind === 'half-open') return elapsedMs;
   const w = decay(nowMs - state.ewmaAtMs, this.tauMs);
   return state.ewmaMs * w + elapsedMs * (1 - w);
+}
+
+/** The latency after a failure that took longer than it. One that has none that was measured is as slow as that. */
+function raised(state: InstanceRecord, elapsedMs: number, nowMs: number, tauMs: number): number {
+  if (state.measured === 0) return elapsedMs;
+  const asItBegan = state.ewmaMs * decay(nowMs - elapsedMs - state.ewmaAtMs, tauMs);
+  const mostMs = Math.max(asItBegan, LEAST_RAISED_MS) * MOST_BY_FAILURE;
+  return Math.max(state.ewmaMs, Math.min(elapsedMs, mostMs));
 }
 
 // Of two numbers `Math.max`, no variable that is first one and then the other: V8 would box that, at every pick.

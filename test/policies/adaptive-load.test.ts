@@ -143,6 +143,17 @@ describe('the estimate', () => {
     expect(after(700, outcome)).toBe(700);
   });
 
+  it.each(['failure', 'overload'] as const)('is raised to 16 times at most by a %s', (outcome) => {
+    // Begun at once after the success that it is known by.
+    expect(after(1_600, outcome, {}, 1_600)).toBe(1_600);
+    expect(after(9_000, outcome, {}, 9_000)).toBe(1_600);
+    expect(after(9_000, outcome, { measured: 0 }, 9_000)).toBe(9_000);
+    // Begun when it had come down.
+    expect(after(9_000, outcome, {}, 10_500)).toBeCloseTo(1_600 / Math.E);
+    expect(after(9_000, outcome, {}, 1e9)).toBe(100);
+    expect(after(9_000, outcome, { ewmaMs: 0.1 }, 1e9)).toBe(16);
+  });
+
   it('takes the first success for what it is: a seed is no measurement', () => {
     expect(after(5, 'success', { measured: 0, ewmaMs: 30 })).toBe(5);
     expect(after(5, 'failure', { measured: 0, ewmaMs: 30 })).toBe(30);
@@ -166,6 +177,25 @@ describe('the seed', () => {
 });
 
 describe('with the real record', () => {
+  // 669 ms, as long as the attempt hung, take eight seconds to come down to the 5.3 that tie with four.
+  it('lets one that hung be tried again within five seconds, and no sooner than in three', () => {
+    const state = realState('a');
+    for (let i = 0; i < 20; i++) {
+      const lease = state.begin(i * 10);
+      lease.endAt(i * 10 + 4, 'success');
+    }
+    for (let hangs = 1; hangs <= 3; hangs++) {
+      const tiedMs = 4 / 0.75;
+      let tryMs = state.ewmaAtMs;
+      while (load.of(state, tryMs) > tiedMs) tryMs += 10;
+      if (hangs > 1) {
+        expect(tryMs - state.ewmaAtMs).toBeLessThan(5_000);
+        expect(tryMs - state.ewmaAtMs).toBeGreaterThan(3_000);
+      }
+      state.begin(tryMs).endAt(tryMs + 669, 'failure');
+    }
+  });
+
   it('is finite and above 0 after any sequence of outcomes and pauses', () => {
     const step = fc.record({
       pauseMs: fc.integer({ min: 0, max: 100_000 }),
