@@ -180,8 +180,6 @@ export interface InstanceRecord {
    * (slow start). Loads divide what waits there by it, and draws by weight go by it.
    */
   readonly capacity: number;
-  /** 1, or, while it warms up, the part of its weight that it can be given, 0.1 to 1. */
-  readonly ramp: number;
   /** What active health checks found; `'unknown'` without them, or before the first answer. */
   readonly health: Health;
   /** What the health check last said it is, such as `'primary'`; `undefined` while it said nothing. */
@@ -253,8 +251,13 @@ export interface Policy {
 /** The cost of a candidate; less is better. */
 export interface Load {
   readonly name: string;
-  /** A number >= 0; one that is none (NaN) counts as the largest. */
-  of(state: InstanceRecord, nowMs: number): number;
+  /**
+   * A number >= 0; one that is none (NaN) counts as the largest.
+   *
+   * @param next what the call to come is to count as, of a call in flight, 0 to 1; for loads that count it. 1, and less at
+   * one that was drawn by weight from among heavier ones: its weight over the largest. Default 1.
+   */
+  of(state: InstanceRecord, nowMs: number, next?: number): number;
   /** The estimate, in ms, that an instance never measured starts with among these. Default 0. */
   seed?(peers: readonly InstanceRecord[], nowMs: number): number;
   /**

@@ -436,8 +436,8 @@ describe('explain', () => {
       picked: 'a',
       excluded: ['b'],
       candidates: [
-        { id: 'a', part: '', weight: 2, capacity: 2, pending: 1, load: 0.5 },
-        { id: 'b', part: '', weight: 1, capacity: 1, pending: 0, load: 0 },
+        { id: 'a', part: '', weight: 2, capacity: 2, pending: 1, load: 1 },
+        { id: 'b', part: '', weight: 1, capacity: 1, pending: 0, load: 1 },
       ],
       reason: 'p2c chose among 2 candidate(s), after 1 tried instance(s) were excluded',
     });

@@ -3,6 +3,7 @@ import type { PolicyName } from 'fairlead';
 import {
   ambientErrors,
   blackHole,
+  canary,
   coldJoiner,
   heavyTail,
   slowPair,
@@ -23,6 +24,8 @@ const ROWS: readonly (readonly [what: string, unit: '%' | 'ms', measure: Measure
     '%',
     async (...run) => (await coldJoiner(...run)).later,
   ],
+  ['canary due 5 %, 20 calls/s', '%', (policy, seed) => canary(policy, 20, seed)],
+  ['canary due 5 %, 300 calls/s', '%', (policy, seed) => canary(policy, 300, seed)],
   ['heavy tail, share that queues, n = 8', '%', (policy, seed) => heavyTail(policy, 8, seed)],
   ['ambient errors, p99, n = 4', 'ms', (policy, seed) => ambientErrors(policy, 4, seed)],
   ['ambient errors, p99, n = 10', 'ms', (policy, seed) => ambientErrors(policy, 10, seed)],

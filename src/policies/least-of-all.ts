@@ -1,9 +1,12 @@
-import { largestWeight } from '../largest-weight.js';
 import type { CallContext, Candidate, Load, Picker, Rng } from '../types.js';
+import { nextAtDrawn, type Parts, partsOf } from './parts.js';
+import { WeightedDraw } from './weighted-draw.js';
+
+const NONE = -1;
+const ALL = -2;
 
 /**
- * Compares all candidates; ties go at random, by weight. One that warms up takes part in as many picks as its ramp says:
- * a load alone would give it nothing while the others are idle, and its whole share of a few calls at a time.
+ * Compares all candidates; ties go at random, by weight: to one that is drawn by weight, if it ties.
  *
  * One ties with the least if it would cost no more than that with `tiedCalls` of a call less in flight: a place in its
  * queue costs `cost / (pending + 1)`. So a small difference in latency decides nothing between idle instances, where it
@@ -11,12 +14,10 @@ import type { CallContext, Candidate, Load, Picker, Rng } from '../types.js';
  * counts as it should: there the differences add up.
  */
 export class LeastOfAll implements Picker {
-  /** Of each candidate, over the largest of them, for sums must not overflow; `undefined` where all are equal. */
-  private readonly weights: Float64Array | undefined;
-  /** Of each candidate; `undefined` where all are warm. */
-  private readonly ramps: Float64Array | undefined;
+  private readonly draw: WeightedDraw;
+  private readonly parts: Parts;
   // Of the pick under way.
-  /** What each would cost with `tiedCalls` less in flight; NaN for those that do not take part. */
+  /** What each would cost with `tiedCalls` less in flight; NaN for those that are excluded. */
   private readonly lowest: Float64Array;
   /** Indices of those that tie. */
   private readonly tied: Int32Array;
@@ -27,48 +28,54 @@ export class LeastOfAll implements Picker {
     private readonly rng: Rng,
     private readonly tiedCalls: number,
   ) {
-    const largest = largestWeight(candidates, ({ instance }) => instance.weight);
-    this.weights = candidates.every(({ instance }) => instance.weight === largest)
-      ? undefined
-      : Float64Array.from(candidates, ({ instance }) => instance.weight / largest);
-    this.ramps = candidates.every(({ state }) => state.ramp === 1)
-      ? undefined
-      : Float64Array.from(candidates, ({ state }) => state.ramp);
+    this.draw = new WeightedDraw(candidates, rng);
+    this.parts = partsOf(candidates);
     this.lowest = new Float64Array(candidates.length);
     this.tied = new Int32Array(candidates.length);
   }
 
   pick(context: CallContext): Candidate | undefined {
-    const { candidates, ramps, tied } = this;
-    let count = this.compare(context, ramps);
-    if (count === 0 && ramps !== undefined) count = this.compare(context, undefined); // none but those that warm up
-    if (count > 0) return candidates[tied[this.draw(count)] ?? 0];
+    const { candidates, draw, lowest, parts, tied } = this;
+    // Where all are alike, any of those that tie will do.
+    const drawn = parts === undefined ? NONE : draw.eligible(context.excluded);
+    const least = this.compare(context, drawn);
+    if (drawn >= 0) {
+      if ((lowest[drawn] ?? NaN) <= least) return candidates[drawn];
+      this.compare(context, ALL); // who was better is drawn by weight, too
+    }
+    const count = this.tie(least);
+    if (count > 0) return candidates[tied[this.drawTied(count)] ?? 0];
     return candidates.find(({ instance }) => !context.excluded.has(instance.id)); // one whose cost is no number
   }
 
   /**
-   * Finds those that tie for the least.
+   * Writes down what each costs.
    *
-   * @param ramps of those that may be passed over for their ramp; `undefined`: none is.
-   * @returns how many tie, 0 when nobody takes part.
+   * @param drawn the index of the one that was drawn by weight; or `ALL` of them, or `NONE`.
+   * @returns the least that one costs; Infinity where there is none.
    */
-  private compare({ excluded, nowMs }: CallContext, ramps: Float64Array | undefined): number {
-    const { candidates, load, lowest, rng, tied, tiedCalls } = this;
+  private compare({ excluded, nowMs }: CallContext, drawn: number): number {
+    const { candidates, load, lowest, parts, tiedCalls } = this;
     let least = Infinity;
     for (let i = 0; i < lowest.length; i++) {
       const candidate = candidates[i];
       if (candidate === undefined) break;
-      const isPassedOver = ramps !== undefined && rng.next() >= (ramps[i] ?? 1);
-      if (isPassedOver || (excluded.size > 0 && excluded.has(candidate.instance.id))) {
+      if (excluded.size > 0 && excluded.has(candidate.instance.id)) {
         lowest[i] = NaN;
         continue;
       }
       const { state } = candidate;
-      const cost = load.of(state, nowMs);
+      const isDrawn = i === drawn || drawn === ALL;
+      const cost = load.of(state, nowMs, isDrawn ? nextAtDrawn(parts, i) : 1);
       lowest[i] = cost * (1 - tiedCalls / (state.pending + 1));
       if (cost < least) least = cost;
     }
-    // Without a branch: chance decides, and no processor can guess.
+    return least;
+  }
+
+  /** Finds those that tie. @returns how many. Without a branch: chance decides, and no processor can guess. */
+  private tie(least: number): number {
+    const { lowest, tied } = this;
     let count = 0;
     for (let i = 0; i < lowest.length; i++) {
       tied[count] = i;
@@ -77,15 +84,15 @@ export class LeastOfAll implements Picker {
     return count;
   }
 
-  /** One of the first so many that tie. */
-  private draw(count: number): number {
-    const { weights, tied, rng } = this;
-    if (weights === undefined) return Math.floor(rng.next() * count);
+  /** Which of the first so many that tie, by weight. */
+  private drawTied(count: number): number {
+    const { parts, tied, rng } = this;
+    if (parts === undefined) return Math.floor(rng.next() * count);
     let sum = 0;
-    for (let i = 0; i < count; i++) sum += weights[tied[i] ?? 0] ?? 0;
+    for (let i = 0; i < count; i++) sum += parts[tied[i] ?? 0] ?? 0;
     let left = rng.next() * sum;
     for (let i = 0; i < count; i++) {
-      left -= weights[tied[i] ?? 0] ?? 0;
+      left -= parts[tied[i] ?? 0] ?? 0;
       if (left < 0) return i;
     }
     return count - 1; // what rounding left over

@@ -1,5 +1,6 @@
 import type { CallContext, Candidate, Load, Picker, Rng } from '../types.js';
 import { either, isLess } from './either.js';
+import { nextAtDrawn, type Parts, partsOf } from './parts.js';
 import { WeightedDraw } from './weighted-draw.js';
 
 /**
@@ -21,6 +22,7 @@ export class LeastOfDrawn implements Picker {
   private readonly costs: Float64Array;
   /** What each would cost with `tiedCalls` less in flight: who costs less than that is better. */
   private readonly lowest: Float64Array;
+  private readonly parts: Parts;
 
   constructor(
     private readonly candidates: readonly Candidate[],
@@ -33,18 +35,20 @@ export class LeastOfDrawn implements Picker {
     this.drawn = new Int32Array(choices);
     this.costs = new Float64Array(choices);
     this.lowest = new Float64Array(choices);
+    this.parts = partsOf(candidates);
   }
 
   pick({ excluded, nowMs }: CallContext): Candidate | undefined {
-    const { candidates, drawn, costs, lowest, load, tiedCalls } = this;
+    const { candidates, drawn, costs, lowest, load, parts, tiedCalls } = this;
     const count = this.drawUpTo(drawn.length, excluded);
     let best = 0;
     // One place asks the load: so it is inlined, and its result never boxed. The first is compared with what was left
     // here, and is the best so far either way.
     for (let i = 0; i < count; i++) {
-      const candidate = candidates[drawn[i] ?? 0];
+      const at = drawn[i] ?? 0;
+      const candidate = candidates[at];
       if (candidate === undefined) break;
-      costs[i] = load.of(candidate.state, nowMs);
+      costs[i] = load.of(candidate.state, nowMs, i === 0 ? nextAtDrawn(parts, at) : 1);
       best = either(isLess(costs[i] ?? 0, lowest[best] ?? 0), i, best);
       lowest[i] = (costs[i] ?? 0) * (1 - tiedCalls / (candidate.state.pending + 1));
     }
@@ -88,6 +92,7 @@ export class LeastOfDrawn implements Picker {
 export class BetterOfTwo implements Picker {
   private readonly draw: WeightedDraw;
   private readonly thorough: LeastOfDrawn;
+  private readonly parts: Parts;
 
   constructor(
     private readonly candidates: readonly Candidate[],
@@ -96,19 +101,21 @@ export class BetterOfTwo implements Picker {
   ) {
     this.draw = new WeightedDraw(candidates, rng);
     this.thorough = new LeastOfDrawn(candidates, load, rng, 2, 0, this.draw);
+    this.parts = partsOf(candidates);
   }
 
   pick(context: CallContext): Candidate | undefined {
     if (context.excluded.size > 0) return this.thorough.pick(context);
-    const { candidates, draw, load } = this;
+    const { candidates, draw, load, parts } = this;
+    const { nowMs } = context;
     const first = draw.index();
     let second = draw.index();
     if (second === first) second = this.another(first);
     const a = candidates[first];
     const b = candidates[second];
     if (a === undefined || b === undefined) return a;
-    const cost = load.of(a.state, context.nowMs);
-    return candidates[either(isLess(load.of(b.state, context.nowMs), cost), second, first)];
+    const cost = load.of(a.state, nowMs, nextAtDrawn(parts, first));
+    return candidates[either(isLess(load.of(b.state, nowMs, 1), cost), second, first)];
   }
 
   /** The index of one that is not `first`, after a first try that was; `first` when there seems to be none. */

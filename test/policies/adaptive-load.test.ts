@@ -21,13 +21,12 @@ describe('the load', () => {
     expect(load.of(record({ pending: 3 }, 4), 0)).toBe(100);
   });
 
-  it('counts what is in flight as 1 / ramp while it warms up, and the call to come as ever', () => {
-    expect(load.of(record({ ramp: 0.25 }), 0)).toBe(100);
-    expect(load.of(record({ ramp: 0.25, pending: 3 }), 0)).toBe(1_300);
-    expect(load.of(record({ ramp: 0.25, pending: 3 }, 2), 0)).toBe(650);
+  it('counts the call to come as it is told', () => {
+    expect(load.of(record({}, 0.25), 0, 0.25)).toBe(100);
+    expect(load.of(record({ pending: 3 }, 0.25), 0, 0.25)).toBe(1_300);
     const unmeasured = { attempts: 1, measured: 0 };
-    expect(load.of(record({ ...unmeasured, ramp: 0.25 }), 0)).toBe(100);
-    expect(load.of(record({ ...unmeasured, ramp: 0.25, pending: 1 }), 0)).toBe(1_000);
+    expect(load.of(record(unmeasured, 0.25), 0, 0.25)).toBe(100);
+    expect(load.of(record({ ...unmeasured, pending: 1 }, 0.25), 0, 0.25)).toBe(1_000);
   });
 
   it('is divided by the square of the success ratio, at least 0.02', () => {

@@ -94,13 +94,72 @@ describe('a call more in flight', () => {
   });
 });
 
+describe('unequal weights', () => {
+  /** So much of the calls, by weight. */
+  const byWeight = (weights: readonly number[]): number[] => {
+    const sum = weights.reduce((total, weight) => total + weight, 0);
+    return weights.map((weight) => weight / sum);
+  };
+  /** Idle, of these weights and latencies. */
+  const idle = (...members: readonly [weight: number, ewmaMs: number][]): TestCandidate[] =>
+    members.map(([weight, ewmaMs], i) =>
+      candidate(`c${String(i)}`, weight, { measured: 1, ewmaMs }),
+    );
+
+  it.each([
+    [[19, 1]],
+    [[3, 1, 2]],
+    [[1, 1, 1, 1, 1, 1, 1, 10]],
+    [[100, 10, 1, 100, 10, 1, 100, 10, 1]],
+    [Array.from({ length: 20 }, (_, i) => 1 + (i % 4))],
+  ])('are the shares of idle ones that are equally fast: %s', (weights) => {
+    expectShares(
+      idle(...weights.map((weight): [number, number] => [weight, 3])),
+      byWeight(weights),
+      40_000,
+    );
+  });
+
+  it('are those of who is fast, where another is slow', () => {
+    expectShares(idle([4, 6], [4, 3], [4, 3], [1, 3]), [0, 4 / 9, 4 / 9, 1 / 9], 40_000);
+  });
+
+  it('hold for the second try, too', () => {
+    const picker = build(idle([4, 3], [3, 3], [1, 3]));
+    const counts = countById(picks(picker, 20_000, context(['c0'])));
+    expect(Object.keys(counts).sort()).toEqual(['c1', 'c2']);
+    expect(Math.abs((counts['c2'] ?? 0) / 20_000 - 1 / 4)).toBeLessThan(
+      shareTolerance(1 / 4, 20_000),
+    );
+  });
+
+  it('are those of a light one that is faster, too, but not by more than the other is heavier', () => {
+    expectShares(idle([4, 15], [1, 3]), [4 / 5, 1 / 5], 40_000);
+    expectShares(idle([4, 17], [1, 3]), [0, 1], 500);
+  });
+
+  it('give a light one nothing that is slower', () => {
+    expectShares(idle([4, 3], [1, 6]), [1, 0], 500);
+  });
+
+  it('do not hold calls back where the heavy one hangs', () => {
+    const [heavy, light] = idle([100, 3], [1, 3]);
+    if (heavy === undefined || light === undefined) throw new Error('there are two');
+    const picker = build([heavy, light]);
+    Object.assign(heavy.state, { pending: 1, waitingSinceMs: 0 });
+    expect(countById(picks(picker, 500, context([], 600)))).toEqual({ c1: 500 });
+  });
+});
+
 describe('one that warms up', () => {
   /** The last of so many that answer in 3 ms, the others with so many calls in flight. */
-  const warming = (n: number, ramp: number, pending = 0, weight = 1): TestCandidate[] =>
+  const warming = (n: number, ramp: number, pending = 0): TestCandidate[] =>
     Array.from({ length: n }, (_, i) =>
-      i === n - 1
-        ? candidate(`c${String(i)}`, weight, { measured: 1, ewmaMs: 3, ramp })
-        : candidate(`c${String(i)}`, 1, { measured: 1, ewmaMs: 3, pending }),
+      candidate(`c${String(i)}`, 1, {
+        measured: 1,
+        ewmaMs: 3,
+        ...(i === n - 1 ? { capacity: ramp } : { pending }),
+      }),
     );
   const others = (n: number, share: number): number[] => [
     ...Array<number>(n - 1).fill((1 - share) / (n - 1)),
@@ -108,18 +167,25 @@ describe('one that warms up', () => {
   ];
 
   it.each([0.1, 0.4, 0.9])('has its part of the calls between idle ones: %s', (ramp) => {
-    // It takes part in so many picks, and ties with three.
-    expectShares(warming(4, ramp), others(4, ramp / 4), 20_000);
-    // It is drawn as often as that, beside 19, and whoever is drawn first wins a tie.
-    expectShares(warming(20, ramp), others(20, ramp / (19 + ramp)), 20_000);
-  });
-
-  it('ties by its weight, where it takes part', () => {
-    expectShares(warming(4, 0.5, 0, 1.2), others(4, 0.5 * (1.2 / 4.2)), 20_000);
+    for (const n of [2, 4, 20]) {
+      expectShares(warming(n, ramp), others(n, ramp / (n - 1 + ramp)), 20_000);
+    }
   });
 
   it('has no more than that where it alone is idle', () => {
-    expectShares(warming(4, 0.1, 1), others(4, 0.1), 20_000);
+    expectShares(warming(4, 0.1, 1), others(4, 0.1 / 3.1), 20_000);
+  });
+
+  it('has all of it where the others hang', () => {
+    const list = warming(4, 0.1, 1);
+    for (const { state } of list.slice(0, 3)) state.waitingSinceMs = 0;
+    expect(countById(picks(build(list), 50, context([], 300)))).toEqual({ c3: 50 });
+  });
+
+  it('weighs as the others where all do', () => {
+    const list = warming(3, 0.1);
+    for (const { state } of list) state.capacity = 0.1;
+    expectShares(list, [1 / 3, 1 / 3, 1 / 3], 20_000);
   });
 
   it('is picked where no other is left', () => {
@@ -139,11 +205,11 @@ it('picks one that, with a quarter of a call less in flight, would be the best',
   });
   fc.assert(
     fc.property(
-      fc.array(record, { minLength: 1, maxLength: 8 }),
+      fc.array(fc.tuple(fc.integer({ min: 1, max: 3 }), record), { minLength: 1, maxLength: 8 }),
       fc.array(fc.nat(7)),
       fc.nat(),
-      (records, exclude, seed) => {
-        const list = records.map((each, i) => candidate(`c${String(i)}`, 1 + (i % 3), each));
+      (members, exclude, seed) => {
+        const list = members.map(([weight, each], i) => candidate(`c${String(i)}`, weight, each));
         const excluded = exclude.map((i) => `c${String(i)}`);
         const left = list.filter(({ instance }) => !excluded.includes(instance.id));
         const picked = build(list, seed).pick(context(excluded));
@@ -152,10 +218,14 @@ it('picks one that, with a quarter of a call less in flight, would be the best',
           return;
         }
         expect(left).toContain(picked);
-        const of = ({ state }: Candidate): number => adaptive().load?.of(state, 0) ?? NaN;
-        const least = Math.min(...left.map(of));
-        const part = 1 - 0.25 / (picked.state.pending + 1);
-        expect(of(picked) * part).toBeLessThanOrEqual(least * (1 + 1e-12));
+        const of = ({ state }: Candidate, next: number): number =>
+          adaptive().load?.of(state, 0, next) ?? NaN;
+        // With all weights alike both count the call to come as 1; else the others at most.
+        const part =
+          picked.instance.weight / Math.max(...list.map(({ instance }) => instance.weight));
+        const least = Math.min(...left.map((each) => of(each, 1)));
+        const tie = 1 - 0.25 / (picked.state.pending + 1);
+        expect(of(picked, part) * tie).toBeLessThanOrEqual(least * (1 + 1e-12));
       },
     ),
     { seed: 5, numRuns: 500 },

@@ -3,16 +3,20 @@ import { leastRequest } from '../../src/policies/least-request.js';
 import { candidate } from '../support/candidates.js';
 
 it.each([
-  [0, 1, 0],
-  [0, 7, 0],
-  [3, 1, 3],
-  [3, 2, 1.5],
-  [1, 0.5, 2],
+  [0, 1, 1],
+  [0, 8, 0.125],
+  [3, 1, 4],
+  [3, 2, 2],
+  [1, 0.5, 4],
 ])('%s in flight at weight %s cost %s', (pending, weight, load) => {
   expect(leastRequest().of(candidate('a', weight, { pending }).state, 0)).toBe(load);
 });
 
 it('does not look at latency', () => {
   const slow = candidate('a', 1, { pending: 1, ewmaMs: 5_000, measured: 9 });
-  expect(leastRequest().of(slow.state, 0)).toBe(1);
+  expect(leastRequest().of(slow.state, 0)).toBe(2);
+});
+
+it('counts the call to come as it is told', () => {
+  expect(leastRequest().of(candidate('a', 0.25, { pending: 3 }).state, 0, 0.25)).toBe(13);
 });

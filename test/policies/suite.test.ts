@@ -16,7 +16,7 @@ import type { Policy } from '../../src/types.js';
 
 const IN_TURN = 'takes the instances in turn, weights aside';
 const STAYS = 'a session stays although an instance joins';
-const CHEAPEST = 'of two equally fast idle instances the heavier is always the cheaper';
+const FORGETS = 'what one took is forgotten as it idles, so a light one looks faster, and has more';
 
 /** Every built-in policy, with the cases it does not meet by design. */
 const POLICIES: [title: string, make: () => Policy, options?: PolicySuiteOptions][] = [
@@ -36,8 +36,8 @@ const POLICIES: [title: string, make: () => Policy, options?: PolicySuiteOptions
   ['weighted-round-robin', weightedRoundRobin],
   ['random', random],
   ['p2c of leastRequest', p2c],
-  ['p2c of peakEwma', () => p2c({ load: peakEwma() }), { deviations: { weights: CHEAPEST } }],
-  ['adaptive', adaptive, { deviations: { weights: CHEAPEST } }],
+  ['p2c of peakEwma', () => p2c({ load: peakEwma() }), { deviations: { weights: FORGETS } }],
+  ['adaptive', adaptive],
   ['best of 5', () => bestOf({ choices: 5 })],
   ['server-weighted', serverWeighted],
   ['rendezvous', rendezvous, { hashes: true }],

@@ -9,7 +9,7 @@ import { bestOf } from '../../src/policies/best-of.js';
 import { ManualClock, settle } from '../../src/testing/manual-clock.js';
 import { memoryAdapter } from '../../src/testing/memory-adapter.js';
 import { seededRng } from '../../src/testing/seeded-rng.js';
-import { ambientErrors, blackHole, coldJoiner, heavyTail, slowPair } from './scenarios.js';
+import { ambientErrors, blackHole, canary, coldJoiner, heavyTail, slowPair } from './scenarios.js';
 import { exponentialMs, good, shareOf } from './servers.js';
 import { type Scenario, type Server, simulate } from './simulate.js';
 
@@ -141,6 +141,28 @@ describe('four servers that are equally fast, with 1.5 calls in flight', () => {
     });
     expect(most(shares)).toBeLessThan(limit);
     expect(Math.min(...shares), 'it is tried').toBeGreaterThan(0);
+  });
+});
+
+describe('a canary that is due 5 % by weight, beside three others', () => {
+  // Who is called less often is taken by surprise less often: it looks faster, by what one long call adds to the others. And
+  // where calls are seconds apart its latency is forgotten before it is called again.
+  it.each([
+    [2, 0.15],
+    [20, 0.09],
+    [300, 0.07],
+  ])('has that at %s calls per second, and less than %s', async (perSecond, limit) => {
+    const shares = await perSeed((seed) => canary('adaptive', perSecond, seed));
+    expect(Math.min(...shares)).toBeGreaterThan(0.045);
+    expect(most(shares)).toBeLessThan(limit);
+  });
+
+  it.each(['p2c', 'peak-ewma'] as const)('has about that in %s', async (policy) => {
+    for (const perSecond of [20, 100]) {
+      const shares = await perSeed((seed) => canary(policy, perSecond, seed));
+      expect(Math.min(...shares)).toBeGreaterThan(0.04);
+      expect(most(shares)).toBeLessThan(0.06);
+    }
   });
 });
 

@@ -86,3 +86,18 @@ export async function heavyTail(policy: PolicyName, n: number, seed: number): Pr
   });
   return queued.length / sent.length;
 }
+
+/**
+ * Share of the calls that one gets that is due 5 % of them by weight, beside three others; all take 5 ms and an exponential
+ * 20 more. The first 10 s aside: nothing is known then.
+ */
+export async function canary(policy: PolicyName, perSecond: number, seed: number): Promise<number> {
+  const servers = [3, 19, 19, 19].map((weight, i): Server => ({
+    id: i === 0 ? 'canary' : `s${String(i)}`,
+    weight,
+    serve: (_nowMs, rng) => ({ ms: 5 + exponentialMs(rng, 20) }),
+  }));
+  const durationMs = 10_000 + 20_000_000 / perSecond;
+  const sent = await simulate({ policy, servers, perSecond, durationMs, seed });
+  return shareOf(sent, 'canary', 10_000);
+}
