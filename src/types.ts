@@ -252,12 +252,10 @@ export interface Policy {
 export interface Load {
   readonly name: string;
   /**
-   * A number >= 0; one that is none (NaN) counts as the largest.
-   *
-   * @param next what the call to come is to count as, of a call in flight, 0 to 1; for loads that count it. 1, and less at
-   * one that was drawn by weight from among heavier ones: its weight over the largest. Default 1.
+   * A number >= 0, what the instance costs with the call to come; one that is none (NaN) counts as the largest. A call in
+   * flight is taken to make up `cost / (pending + 1)` of it.
    */
-  of(state: InstanceRecord, nowMs: number, next?: number): number;
+  of(state: InstanceRecord, nowMs: number): number;
   /** The estimate, in ms, that an instance never measured starts with among these. Default 0. */
   seed?(peers: readonly InstanceRecord[], nowMs: number): number;
   /**

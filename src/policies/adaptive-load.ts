@@ -26,7 +26,7 @@ const LEAST_RAISED_MS = 1;
 const LEAST_RATIO = 0.02;
 
 /**
- * Latency times queue over weight and success: `latency * (pending + next) / (weight * max(sr, 0.02)^2)`. It is not taken
+ * Latency times queue over weight and success: `latency * (pending + 1) / (weight * max(sr, 0.02)^2)`. It is not taken
  * in by an instance that fails fast, hangs, or is new:
  *
  * - A success moves the latency by Peak EWMA's rule (see `peakEwma`), here with `tauMs` 1.5 s.
@@ -42,9 +42,6 @@ const LEAST_RATIO = 0.02;
  * - One whose breaker waits for a probe costs nothing: it is the breaker that spaces them.
  * - One never tried costs nothing, so it is tried at once. Until it is measured it counts as slow as the slowest known
  *   of its peers (30 ms if none), and its calls in flight squared: a newcomer is tried with few calls.
- * - The call to come, `next`, counts as 1, but as `weight / largest weight` at the one that was drawn by weight: it keeps
- *   the call unless another is better by more than it is lighter. So idle ones that are equally fast have shares by
- *   weight; where it were 1 for all, the heaviest of them would have every call. One that warms up weighs less.
  *
  * Outcomes that blame nobody ('ignored': other 4xx, cancelled) teach it nothing, so an instance that answers 404 to
  * everything looks idle; a `classify` that calls that a failure helps.
@@ -66,10 +63,10 @@ interface Tuned {
   readonly tauMs: number;
 }
 
-function of(this: Tuned, state: InstanceRecord, nowMs: number, next = 1): number {
+function of(this: Tuned, state: InstanceRecord, nowMs: number): number {
   const { measured, pending } = state;
   if (measured === 0 && state.attempts === 0) return 0;
-  const queue = (pending + next) * (measured === 0 ? pending + 1 : 1);
+  const queue = (pending + 1) * (measured === 0 ? pending + 1 : 1);
   const cost = (latency(state, nowMs, this.tauMs) * queue) / state.capacity;
   if (state.successRatio === 1) return cost;
   if (awaitsProbe(state, nowMs)) return 0;

@@ -1,12 +1,9 @@
 import type { CallContext, Candidate, Load, Picker, Rng } from '../types.js';
-import { nextAtDrawn, type Parts, partsOf } from './parts.js';
+import { costRatio, largestCapacity } from './drawn.js';
 import { WeightedDraw } from './weighted-draw.js';
 
-const NONE = -1;
-const ALL = -2;
-
 /**
- * Compares all candidates; ties go at random, by weight: to one that is drawn by weight, if it ties.
+ * Compares all candidates with one that is drawn by weight; ties go to that, or at random by weight.
  *
  * One ties with the least if it would cost no more than that with `tiedCalls` of a call less in flight: a place in its
  * queue costs `cost / (pending + 1)`. So a small difference in latency decides nothing between idle instances, where it
@@ -15,7 +12,9 @@ const ALL = -2;
  */
 export class LeastOfAll implements Picker {
   private readonly draw: WeightedDraw;
-  private readonly parts: Parts;
+  private readonly largest: number;
+  /** All have the same weight, and are warm: any of those that tie will do. */
+  private readonly areAlike: boolean;
   // Of the pick under way.
   /** What each would cost with `tiedCalls` less in flight; NaN for those that are excluded. */
   private readonly lowest: Float64Array;
@@ -29,33 +28,29 @@ export class LeastOfAll implements Picker {
     private readonly tiedCalls: number,
   ) {
     this.draw = new WeightedDraw(candidates, rng);
-    this.parts = partsOf(candidates);
+    this.largest = largestCapacity(candidates);
+    this.areAlike = candidates.every(({ state }) => state.capacity === this.largest);
     this.lowest = new Float64Array(candidates.length);
     this.tied = new Int32Array(candidates.length);
   }
 
   pick(context: CallContext): Candidate | undefined {
-    const { candidates, draw, lowest, parts, tied } = this;
-    // Where all are alike, any of those that tie will do.
-    const drawn = parts === undefined ? NONE : draw.eligible(context.excluded);
-    const least = this.compare(context, drawn);
-    if (drawn >= 0) {
-      if ((lowest[drawn] ?? NaN) <= least) return candidates[drawn];
-      this.compare(context, ALL); // who was better is drawn by weight, too
+    const { candidates, draw, lowest, tied } = this;
+    const least = this.compare(context);
+    if (!this.areAlike) {
+      const drawn = draw.eligible(context.excluded);
+      if (this.lowestAsDrawn(drawn) <= least) return candidates[drawn];
+      // Who was better is drawn by weight, too.
+      for (let i = 0; i < lowest.length; i++) lowest[i] = this.lowestAsDrawn(i);
     }
     const count = this.tie(least);
     if (count > 0) return candidates[tied[this.drawTied(count)] ?? 0];
     return candidates.find(({ instance }) => !context.excluded.has(instance.id)); // one whose cost is no number
   }
 
-  /**
-   * Writes down what each costs.
-   *
-   * @param drawn the index of the one that was drawn by weight; or `ALL` of them, or `NONE`.
-   * @returns the least that one costs; Infinity where there is none.
-   */
-  private compare({ excluded, nowMs }: CallContext, drawn: number): number {
-    const { candidates, load, lowest, parts, tiedCalls } = this;
+  /** @returns the least that one costs; Infinity where there is none. */
+  private compare({ excluded, nowMs }: CallContext): number {
+    const { candidates, load, lowest, tiedCalls } = this;
     let least = Infinity;
     for (let i = 0; i < lowest.length; i++) {
       const candidate = candidates[i];
@@ -65,12 +60,18 @@ export class LeastOfAll implements Picker {
         continue;
       }
       const { state } = candidate;
-      const isDrawn = i === drawn || drawn === ALL;
-      const cost = load.of(state, nowMs, isDrawn ? nextAtDrawn(parts, i) : 1);
+      const cost = load.of(state, nowMs);
       lowest[i] = cost * (1 - tiedCalls / (state.pending + 1));
       if (cost < least) least = cost;
     }
     return least;
+  }
+
+  /** NaN where there is none. */
+  private lowestAsDrawn(at: number): number {
+    const candidate = this.candidates[at];
+    if (candidate === undefined) return NaN;
+    return (this.lowest[at] ?? NaN) * costRatio(candidate.state, this.largest);
   }
 
   /** Finds those that tie. @returns how many. Without a branch: chance decides, and no processor can guess. */
@@ -86,15 +87,21 @@ export class LeastOfAll implements Picker {
 
   /** Which of the first so many that tie, by weight. */
   private drawTied(count: number): number {
-    const { parts, tied, rng } = this;
-    if (parts === undefined) return Math.floor(rng.next() * count);
+    const { rng } = this;
+    if (this.areAlike) return Math.floor(rng.next() * count);
     let sum = 0;
-    for (let i = 0; i < count; i++) sum += parts[tied[i] ?? 0] ?? 0;
+    for (let i = 0; i < count; i++) sum += this.partOf(i);
     let left = rng.next() * sum;
     for (let i = 0; i < count; i++) {
-      left -= parts[tied[i] ?? 0] ?? 0;
+      left -= this.partOf(i);
       if (left < 0) return i;
     }
     return count - 1; // what rounding left over
+  }
+
+  /** Of one that ties, over the largest: a sum of huge weights must not overflow. */
+  private partOf(i: number): number {
+    const { candidates, largest, tied } = this;
+    return (candidates[tied[i] ?? 0]?.state.capacity ?? 0) / largest;
   }
 }

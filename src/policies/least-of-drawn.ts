@@ -1,6 +1,6 @@
 import type { CallContext, Candidate, Load, Picker, Rng } from '../types.js';
+import { costRatio, largestCapacity } from './drawn.js';
 import { either, isLess } from './either.js';
-import { nextAtDrawn, type Parts, partsOf } from './parts.js';
 import { WeightedDraw } from './weighted-draw.js';
 
 /**
@@ -22,7 +22,7 @@ export class LeastOfDrawn implements Picker {
   private readonly costs: Float64Array;
   /** What each would cost with `tiedCalls` less in flight: who costs less than that is better. */
   private readonly lowest: Float64Array;
-  private readonly parts: Parts;
+  private readonly largest: number;
 
   constructor(
     private readonly candidates: readonly Candidate[],
@@ -35,22 +35,22 @@ export class LeastOfDrawn implements Picker {
     this.drawn = new Int32Array(choices);
     this.costs = new Float64Array(choices);
     this.lowest = new Float64Array(choices);
-    this.parts = partsOf(candidates);
+    this.largest = largestCapacity(candidates);
   }
 
   pick({ excluded, nowMs }: CallContext): Candidate | undefined {
-    const { candidates, drawn, costs, lowest, load, parts, tiedCalls } = this;
+    const { candidates, drawn, costs, lowest, load, largest, tiedCalls } = this;
     const count = this.drawUpTo(drawn.length, excluded);
     let best = 0;
     // One place asks the load: so it is inlined, and its result never boxed. The first is compared with what was left
     // here, and is the best so far either way.
     for (let i = 0; i < count; i++) {
-      const at = drawn[i] ?? 0;
-      const candidate = candidates[at];
+      const candidate = candidates[drawn[i] ?? 0];
       if (candidate === undefined) break;
-      costs[i] = load.of(candidate.state, nowMs, i === 0 ? nextAtDrawn(parts, at) : 1);
+      const { state } = candidate;
+      costs[i] = load.of(state, nowMs) * (i === 0 ? costRatio(state, largest) : 1);
       best = either(isLess(costs[i] ?? 0, lowest[best] ?? 0), i, best);
-      lowest[i] = (costs[i] ?? 0) * (1 - tiedCalls / (candidate.state.pending + 1));
+      lowest[i] = (costs[i] ?? 0) * (1 - tiedCalls / (state.pending + 1));
     }
     return count === 0 ? undefined : candidates[drawn[best] ?? 0];
   }
@@ -92,7 +92,7 @@ export class LeastOfDrawn implements Picker {
 export class BetterOfTwo implements Picker {
   private readonly draw: WeightedDraw;
   private readonly thorough: LeastOfDrawn;
-  private readonly parts: Parts;
+  private readonly largest: number;
 
   constructor(
     private readonly candidates: readonly Candidate[],
@@ -101,12 +101,12 @@ export class BetterOfTwo implements Picker {
   ) {
     this.draw = new WeightedDraw(candidates, rng);
     this.thorough = new LeastOfDrawn(candidates, load, rng, 2, 0, this.draw);
-    this.parts = partsOf(candidates);
+    this.largest = largestCapacity(candidates);
   }
 
   pick(context: CallContext): Candidate | undefined {
     if (context.excluded.size > 0) return this.thorough.pick(context);
-    const { candidates, draw, load, parts } = this;
+    const { candidates, draw, load, largest } = this;
     const { nowMs } = context;
     const first = draw.index();
     let second = draw.index();
@@ -114,8 +114,8 @@ export class BetterOfTwo implements Picker {
     const a = candidates[first];
     const b = candidates[second];
     if (a === undefined || b === undefined) return a;
-    const cost = load.of(a.state, nowMs, nextAtDrawn(parts, first));
-    return candidates[either(isLess(load.of(b.state, nowMs, 1), cost), second, first)];
+    const cost = load.of(a.state, nowMs) * costRatio(a.state, largest);
+    return candidates[either(isLess(load.of(b.state, nowMs), cost), second, first)];
   }
 
   /** The index of one that is not `first`, after a first try that was; `first` when there seems to be none. */

@@ -1,11 +1,10 @@
 import type { InstanceRecord, Load } from '../types.js';
 
 /**
- * Attempts in flight per unit of weight, with the one to come: `(pending + next) / weight`. Right for long polls, streams
- * and calls of very uneven cost, where latency says little.
+ * Attempts in flight per unit of weight, with the one to come: `(pending + 1) / weight`. Right for long polls, streams and
+ * calls of very uneven cost, where latency says little.
  *
- * Source: Envoy, LEAST_REQUEST, where `next` is always 1: the heavier of two idle instances wins every time. `next` is
- * less at a light one that was drawn, see `adaptiveLoad`, so that shares follow the weights at any rate of calls.
+ * Source: Envoy, LEAST_REQUEST.
  */
 export function leastRequest(): Load {
   return {
@@ -15,10 +14,6 @@ export function leastRequest(): Load {
 }
 
 /** One function for every load: a pick inlines what it calls only while that is one and the same. */
-function queuePerCapacity(
-  { pending, capacity }: InstanceRecord,
-  _nowMs: number,
-  next = 1,
-): number {
-  return (pending + next) / capacity;
+function queuePerCapacity({ pending, capacity }: InstanceRecord): number {
+  return (pending + 1) / capacity;
 }

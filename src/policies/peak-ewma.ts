@@ -11,12 +11,12 @@ export interface PeakEwmaOptions {
 const UNKNOWN_COST_MS = 1e6;
 
 /**
- * Peak EWMA: `ewma * (pending + next) / weight`. The estimate jumps up to a slower answer at once and comes
+ * Peak EWMA: `ewma * (pending + 1) / weight`. The estimate jumps up to a slower answer at once and comes
  * down slowly, `ewma = rtt > ewma ? rtt : ewma * w + rtt * (1 - w)` with `w = exp(-dt / tau)`; while idle it
  * decays toward 0, so that a slow instance is tried again. One that never answered costs nothing while idle
  * and very much once it has an attempt in flight, so it gets one trial at a time.
  *
- * Source: Finagle, `PeakEwma.scala`, where `next` is always 1; what it is here `adaptiveLoad` says.
+ * Source: Finagle, `PeakEwma.scala`.
  */
 export function peakEwma(options: PeakEwmaOptions = {}): Learner {
   checkKeys('peakEwma', options, ['tauMs']);
@@ -31,10 +31,10 @@ interface Tuned {
   readonly tauMs: number;
 }
 
-function of(this: Tuned, state: InstanceRecord, nowMs: number, next = 1): number {
+function of(this: Tuned, state: InstanceRecord, nowMs: number): number {
   const { measured, pending, capacity } = state;
   if (measured === 0) return pending === 0 ? 0 : (UNKNOWN_COST_MS + pending) / capacity;
-  return (state.ewmaMs * decay(state, nowMs, this.tauMs) * (pending + next)) / capacity;
+  return (state.ewmaMs * decay(state, nowMs, this.tauMs) * (pending + 1)) / capacity;
 }
 
 function observe(

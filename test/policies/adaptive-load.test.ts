@@ -21,14 +21,6 @@ describe('the load', () => {
     expect(load.of(record({ pending: 3 }, 4), 0)).toBe(100);
   });
 
-  it('counts the call to come as it is told', () => {
-    expect(load.of(record({}, 0.25), 0, 0.25)).toBe(100);
-    expect(load.of(record({ pending: 3 }, 0.25), 0, 0.25)).toBe(1_300);
-    const unmeasured = { attempts: 1, measured: 0 };
-    expect(load.of(record(unmeasured, 0.25), 0, 0.25)).toBe(100);
-    expect(load.of(record({ ...unmeasured, pending: 1 }, 0.25), 0, 0.25)).toBe(1_000);
-  });
-
   it('is divided by the square of the success ratio, at least 0.02', () => {
     expect(load.of(record({ successRatio: 0.5 }), 0)).toBeCloseTo(400);
     expect(load.of(record({ successRatio: 0.02 }), 0)).toBeCloseTo(250_000);

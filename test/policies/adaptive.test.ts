@@ -218,14 +218,14 @@ it('picks one that, with a quarter of a call less in flight, would be the best',
           return;
         }
         expect(left).toContain(picked);
-        const of = ({ state }: Candidate, next: number): number =>
-          adaptive().load?.of(state, 0, next) ?? NaN;
-        // With all weights alike both count the call to come as 1; else the others at most.
+        const of = ({ state }: Candidate): number => adaptive().load?.of(state, 0) ?? NaN;
+        // At one that was drawn the call to come counts as its part, at the others as 1.
         const part =
           picked.instance.weight / Math.max(...list.map(({ instance }) => instance.weight));
-        const least = Math.min(...left.map((each) => of(each, 1)));
-        const tie = 1 - 0.25 / (picked.state.pending + 1);
-        expect(of(picked, part) * tie).toBeLessThanOrEqual(least * (1 + 1e-12));
+        const least = Math.min(...left.map(of));
+        const { pending } = picked.state;
+        const ratio = ((pending + part) / (pending + 1)) * (1 - 0.25 / (pending + 1));
+        expect(of(picked) * ratio).toBeLessThanOrEqual(least * (1 + 1e-12));
       },
     ),
     { seed: 5, numRuns: 500 },

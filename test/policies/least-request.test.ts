@@ -16,7 +16,3 @@ it('does not look at latency', () => {
   const slow = candidate('a', 1, { pending: 1, ewmaMs: 5_000, measured: 9 });
   expect(leastRequest().of(slow.state, 0)).toBe(2);
 });
-
-it('counts the call to come as it is told', () => {
-  expect(leastRequest().of(candidate('a', 0.25, { pending: 3 }).state, 0, 0.25)).toBe(13);
-});
