@@ -43,6 +43,11 @@ export const besideProxies: Subjects = {
 
 export const undici: Subjects = {
   ...besideProxies,
+  'undici, an interceptor that does nothing': (ports) => {
+    const dispatcher = new Agent().compose((dispatch) => dispatch);
+    const next = inTurn(ports.map(originOf));
+    return () => textOf(dispatcher.request({ origin: next(), path: '/', method: 'GET' }));
+  },
   'undici, an interceptor by hand': (ports) => {
     const dispatcher = new Agent().compose(byHand(ports.map(originOf)));
     return () => textOf(dispatcher.request({ origin: 'http://orders', path: '/', method: 'GET' }));
