@@ -37,7 +37,7 @@ ${NOTES}
 
 const NOTES = `\`undici Pools\`, \`axios\`, \`fetch\` and \`grpc-js, a channel each\` are bare, with the backends in turn by hand. The wrapped ones have all the defaults of a client: breaker, outlier detection, retry budget, deadlines and the policy \`adaptive\`. \`registerFairlead\` adds the discovery alone: what is done on a call is gRPC's own.
 
-\`by hand\` is the least that any balancer costs in the same place: an interceptor, axios interceptors or a function around fetch that take the better of two backends drawn, and count what is in flight. No limits, retries, breakers, budgets, events or measurements. `an interceptor that does nothing` is what `compose` itself costs.
+\`by hand\` is the least that any balancer costs in the same place: an interceptor, axios interceptors or a function around fetch that take the better of two backends drawn, and count what is in flight. No limits, retries, breakers, budgets, events or measurements. \`an interceptor that does nothing\` is what \`compose\` itself costs.
 
 A proxy is one process of one thread on the caller's machine, as a sidecar is (\`bench/proxies/\`, profile \`plain\`). Three processes share the cores, so requests/s depend on who runs where. In \`${GROUPS.undici.title}\` anyone runs anywhere: with two cores the proxy has what the backends leave of theirs, takes next to nothing of the client's time, and costs CPU and a hop, but few requests/s. In \`${GROUPS.sidecar.title}\` the caller's side has one core for all of its own: there every microsecond of the proxy is one that the client lacks, as on a machine whose cores are all in use. A proxy on a machine of its own would be as in the first, with its CPU time spent there.`;
 
