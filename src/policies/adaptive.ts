@@ -15,7 +15,8 @@ const TIED_CALLS = 0.25;
 /**
  * The default policy: the least {@link adaptiveLoad} of all candidates while they are 8 or fewer, else of 3 drawn by
  * weight. Who would cost no more than the least with a quarter of a call less in flight is as good: between idle
- * instances a latency longer by less than a third decides nothing. It takes calls away from what is slow, hangs, or fails
+ * instances a latency longer by less than a third decides nothing. Where weights differ, one that is drawn by weight has
+ * the call unless another is better by more than it is lighter. It takes calls away from what is slow, hangs, or fails
  * fast, before any breaker opens, and tries it again a few times a minute.
  *
  * @throws {InvalidOptionError} for a `tauMs` out of range.

@@ -14,7 +14,7 @@ export interface BestOfOptions {
 
 /**
  * Best of d: draws `choices` distinct candidates by weight and takes the one with the least load; ties go at random,
- * by weight. O(choices) per pick. By name `'least-request'`, with its defaults.
+ * by weight. Weights hold between idle ones as with `p2c`. O(choices) per pick. By name `'least-request'`, with its defaults.
  *
  * With k slow of n instances at least `C(k, choices) / C(n, choices)` of the picks still go to a slow one
  * (brpc#3340), and a full scan by many clients herds on whichever looked best last.

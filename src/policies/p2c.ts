@@ -10,7 +10,8 @@ export interface P2cOptions {
 
 /**
  * Power of two choices: draws two distinct candidates by weight and takes the one with the lower load; a tie
- * goes to the one drawn first, that is, at random by weight. O(1) per pick.
+ * goes to the one drawn first, that is, at random by weight. Where that is lighter than others the call to come counts for
+ * less there, so that weights hold between idle ones. O(1) per pick.
  *
  * Source: M. Mitzenmacher, "The power of two choices in randomized load balancing", IEEE TPDS 2001.
  *
