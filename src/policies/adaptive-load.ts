@@ -19,8 +19,8 @@ const LONGEST_WAIT_MS = 60_000;
  * remember; after a hang that was cut at 700 ms where 4 are usual, the latency alone would keep it from its next try for
  * 8 s, and so for as long after it is well again.
  */
-const MOST_BY_FAILURE = 16;
-/** What it is 16 times of at least: what was idle for long is estimated at next to nothing. */
+const MOST_BY_FAILURE = 8;
+/** What it is 8 times of at least: what was idle for long is estimated at next to nothing. */
 const LEAST_RAISED_MS = 1;
 /** A success ratio below this counts as this: nobody is shut out for good. */
 const LEAST_RATIO = 0.02;
@@ -30,8 +30,8 @@ const LEAST_RATIO = 0.02;
  * in by an instance that fails fast, hangs, or is new:
  *
  * - A success moves the latency by Peak EWMA's rule (see `peakEwma`), here with `tauMs` 1.5 s.
- * - A failure or overload never lowers it, raises it to 16 times what it was at most, `max(estimate, min(elapsed, 16 *
- *   estimate))`, and lowers the success ratio `sr`, which averages
+ * - A failure or overload never lowers it, raises it to 8 times what it was at most, `max(estimate, min(elapsed, 8 *
+ *   estimate))`, once for all that were under way, and lowers the success ratio `sr`, which averages
  *   over about 10 outcomes, falls faster with failures in a row, and returns to 1 with a time constant of 20 s, or
  *   with its breaker's closing.
  * - While an attempt waits for its answer the latency is at least the time it has waited: what Peak EWMA would learn
@@ -110,7 +110,9 @@ function observe(
 /** The latency after a failure that took longer than it. One that has none that was measured is as slow as that. */
 function raised(state: InstanceRecord, elapsedMs: number, nowMs: number, tauMs: number): number {
   if (state.measured === 0) return elapsedMs;
-  const asItBegan = state.ewmaMs * decay(nowMs - elapsedMs - state.ewmaAtMs, tauMs);
+  const ageMs = nowMs - elapsedMs - state.ewmaAtMs;
+  if (ageMs < 0 && state.failuresInARow > 0) return state.ewmaMs; // what made both fail has raised it once
+  const asItBegan = state.ewmaMs * decay(ageMs, tauMs);
   const mostMs = Math.max(asItBegan, LEAST_RAISED_MS) * MOST_BY_FAILURE;
   return Math.max(state.ewmaMs, Math.min(elapsedMs, mostMs));
 }
